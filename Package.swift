@@ -1,0 +1,115 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"), .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+func module(_ name: String, in folder: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    let path = folder.isEmpty ? "Sources/\(name)" : "Sources/\(folder)/\(name)"
+    return .target(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+}
+
+func system(_ name: String, _ pkgConfig: String, apt: String) -> Target {
+    .systemLibrary(name: name, path: "Sources/System/\(name)", pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
+}
+
+let package = Package(
+    name: "sallyport",
+    products: [
+        .executable(name: "sallyport", targets: ["sallyport"]),
+        .executable(name: "sallyport-bench", targets: ["sallyport-bench"]),
+    ],
+    targets: [
+        // System: C libraries and the thinnest shims.
+        system("CCurl", "libcurl", apt: "libcurl4-openssl-dev"),
+        system("CSQLite", "sqlite3", apt: "libsqlite3-dev"),
+        system("CYAML", "yaml-0.1", apt: "libyaml-dev"),
+        system("CMicroHTTPD", "libmicrohttpd", apt: "libmicrohttpd-dev"),
+        system("CZlib", "zlib", apt: "zlib1g-dev"),
+        system("CCrypto", "libcrypto", apt: "libssl-dev"),
+        system("CIDN2", "libidn2", apt: "libidn2-dev"),
+        system("CPSL", "libpsl", apt: "libpsl-dev"),
+        .target(name: "CLinux", path: "Sources/System/CLinux"),
+        .target(
+            name: "CSimdjson", path: "Sources/System/CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
+
+        // Toolkit: knows nothing of security products.
+        module("Base", in: "Toolkit", ["CLinux"]),
+        module("Hashing", in: "Toolkit", ["Base", "CCrypto"]),
+        module("NetAddress", in: "Toolkit", ["Base", "CIDN2", "CPSL"]),
+        module("JSON", in: "Toolkit", ["Base", "CSimdjson"]),
+        module("HTTPClient", in: "Toolkit", ["Base", "CCurl", "CZlib", "Telemetry", "JSON"]),
+        module("HTTPServer", in: "Toolkit", ["Base", "CMicroHTTPD", "CZlib"]),
+        module("Storage", in: "Toolkit", ["Base", "CSQLite"]),
+        module("Settings", in: "Toolkit", ["Base", "CYAML", "JSON"]),
+        module("Telemetry", in: "Toolkit", ["Base", "JSON"]),
+
+        // Formats: values in, values out.
+        module("STIX", in: "Formats", ["Base", "Hashing", "JSON", "NetAddress"]),
+
+        // Vendors: one client per product, no business rules.
+        module("OpenCTI", in: "Vendors", ["Base", "HTTPClient", "JSON", "STIX", "Telemetry"]),
+        module("Falcon", in: "Vendors", ["Base", "HTTPClient", "JSON", "Telemetry"]),
+
+        module("Engine", in: "", ["Base", "Hashing", "JSON", "NetAddress", "Settings", "Storage", "Telemetry"]),
+
+        // Connectors: compositions of the engine's stages.
+        module(
+            "FalconIndicators", in: "Connectors",
+            [
+                "Base", "Engine", "Falcon", "HTTPClient", "Hashing", "JSON", "NetAddress", "OpenCTI", "Settings",
+                "Storage", "STIX", "Telemetry",
+            ]),
+
+        // Simulators: fake vendors over real HTTP; no vendor client in here.
+        module("SimulatorKit", in: "Simulators", ["Base", "HTTPServer", "JSON"]),
+        module("OpenCTISimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "SimulatorKit"]),
+        module("FalconSimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "SimulatorKit"]),
+
+        .executableTarget(
+            name: "sallyport",
+            dependencies: [
+                "Base", "CLinux", "Engine", "Falcon", "FalconIndicators", "FalconSimulator", "HTTPClient", "HTTPServer",
+                "Hashing", "JSON", "NetAddress", "OpenCTI", "OpenCTISimulator", "STIX", "Settings", "SimulatorKit",
+                "Storage", "Telemetry",
+            ],
+            path: "Sources/sallyport", swiftSettings: strict),
+        .executableTarget(
+            name: "sallyport-bench",
+            dependencies: ["Base", "HTTPClient", "JSON", "STIX"],
+            path: "Benchmarks/sallyport-bench", swiftSettings: strict),
+
+        // Tests mirror Sources; Vectors holds the JSON cases.
+        .target(name: "Vectors", path: "Tests/Vectors", resources: [.copy("cases")], swiftSettings: strict),
+        tests("BaseTests", ["Base"]),
+        tests("HashingTests", ["Base", "Hashing"]),
+        tests("NetAddressTests", ["Base", "NetAddress"]),
+        tests("JSONTests", ["Base", "JSON", "Vectors"]),
+        tests("HTTPClientTests", ["Base", "HTTPClient", "HTTPServer", "JSON", "Telemetry"]),
+        tests("HTTPServerTests", ["Base", "HTTPServer", "HTTPClient"]),
+        tests("StorageTests", ["Base", "Storage", "CSQLite"]),
+        tests("SettingsTests", ["Base", "JSON", "Settings"]),
+        tests("TelemetryTests", ["Base", "JSON", "Telemetry"]),
+        tests("STIXTests", ["Base", "JSON", "STIX", "Vectors"]),
+        tests("OpenCTITests", ["Base", "HTTPClient", "JSON", "OpenCTI", "STIX", "Vectors"]),
+        tests("FalconTests", ["Base", "Falcon", "HTTPClient", "JSON", "Vectors"]),
+        tests("EngineTests", ["Base", "Engine", "Hashing", "JSON", "NetAddress", "Storage", "Telemetry"]),
+        tests("SimulationTests", ["Base", "Engine", "Hashing", "Storage", "Telemetry"]),
+        tests(
+            "FalconIndicatorsTests",
+            [
+                "Base", "Engine", "Falcon", "FalconIndicators", "HTTPClient", "JSON", "OpenCTI", "STIX", "Storage",
+                "Vectors",
+            ]),
+        tests("SimulatorTests", ["Base", "FalconSimulator", "HTTPClient", "JSON", "OpenCTISimulator", "SimulatorKit"]),
+        tests("CommandLineTests", ["Base", "JSON", "Settings", "sallyport"]),
+    ],
+    cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <malloc.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+void sp_name_this_thread(const char *name) {
+    char shortened[16];
+    strncpy(shortened, name, sizeof shortened - 1);
+    shortened[sizeof shortened - 1] = '\0';
+    pthread_setname_np(pthread_self(), shortened);
+}
+
+void sp_limit_malloc_arenas(int arenas) { mallopt(M_ARENA_MAX, arenas); }
+
+void sp_trim_malloc(void) { malloc_trim(0); }
+
+void sp_forbid_core_dumps(void) {
+    struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+ptrdiff_t sp_last_index_of(const void *data, int byte, size_t size) {
+    const void *hit = memrchr(data, byte, size);
+    return hit ? (const char *)hit - (const char *)data : -1;
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// What glibc hides from Swift: variadic functions, macros and names behind _GNU_SOURCE.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+/// Names the calling thread (at most 15 bytes are kept).
+void sp_name_this_thread(const char *name);
+/// Keeps malloc to `arenas` arenas; call before the first thread starts.
+void sp_limit_malloc_arenas(int arenas);
+/// Gives freed memory back to the kernel.
+void sp_trim_malloc(void);
+/// Forbids core dumps and ptrace by other users, so that secrets in memory stay there.
+void sp_forbid_core_dumps(void);
+/// Position of the last `byte` in `size` bytes at `data`, or -1.
+ptrdiff_t sp_last_index_of(const void *data, int byte, size_t size);
