@@ -49,7 +49,7 @@ let package = Package(
         module("HTTPServer", in: "Toolkit", ["Base", "CMicroHTTPD", "CZlib"]),
         module("Storage", in: "Toolkit", ["Base", "CSQLite"]),
         module("Settings", in: "Toolkit", ["Base", "CYAML", "JSON"]),
-        module("Telemetry", in: "Toolkit", ["Base", "JSON"]),
+        module("Telemetry", in: "Toolkit", ["Base"]),
 
         // Formats: values in, values out.
         module("STIX", in: "Formats", ["Base", "Hashing", "JSON", "NetAddress"]),
@@ -96,7 +96,7 @@ let package = Package(
         tests("HTTPServerTests", ["Base", "HTTPServer", "HTTPClient"]),
         tests("StorageTests", ["Base", "Storage", "CSQLite"]),
         tests("SettingsTests", ["Base", "JSON", "Settings"]),
-        tests("TelemetryTests", ["Base", "JSON", "Telemetry"]),
+        tests("TelemetryTests", ["Base", "Telemetry"]),
         tests("STIXTests", ["Base", "JSON", "STIX", "Vectors"]),
         tests("OpenCTITests", ["Base", "HTTPClient", "JSON", "OpenCTI", "STIX", "Vectors"]),
         tests("FalconTests", ["Base", "Falcon", "HTTPClient", "JSON", "Vectors"]),

@@ -17,18 +17,9 @@ public final class DedicatedThread: SerialExecutor, Sendable {
 
     /// - Parameter name: shown by `top -H` and in core files; at most 15 bytes are kept.
     public init(name: String) {
-        mailbox = Mailbox(name: name)
-        let context = Unmanaged.passRetained(mailbox).toOpaque()
-        var thread = pthread_t()
-        let failure = pthread_create(
-            &thread, nil,
-            { context in
-                guard let context else { return nil }
-                Unmanaged<Mailbox>.fromOpaque(context).takeRetainedValue().loop()
-                return nil
-            }, context)
-        precondition(failure == 0, "the system refuses a new thread (errno \(failure)): raise the limit of processes")
-        pthread_detach(thread)
+        let mailbox = Mailbox()
+        self.mailbox = mailbox
+        startThread(named: name) { mailbox.loop() }
     }
 
     deinit { mailbox.stop() }
@@ -39,6 +30,34 @@ public final class DedicatedThread: SerialExecutor, Sendable {
 
     /// Lets the thread end once the jobs queued so far are done. Jobs enqueued later never run.
     public func stop() { mailbox.stop() }
+}
+
+/// Runs `body` on an OS thread of its own, for loops that block. The thread ends when `body` returns.
+///
+/// - Parameter name: shown by `top -H` and in core files; at most 15 bytes are kept.
+public func startThread(named name: String, _ body: @escaping @Sendable () -> Void) {
+    let start = ThreadStart(name: name, body: body)
+    var thread = pthread_t()
+    let failure = pthread_create(
+        &thread, nil,
+        { context in
+            guard let context else { return nil }
+            let start = Unmanaged<ThreadStart>.fromOpaque(context).takeRetainedValue()
+            sp_name_this_thread(start.name)
+            start.body()
+            return nil
+        }, Unmanaged.passRetained(start).toOpaque())
+    precondition(failure == 0, "the system refuses a new thread (errno \(failure)): raise the limit of processes")
+    pthread_detach(thread)
+}
+
+private final class ThreadStart: Sendable {
+    let name: String
+    let body: @Sendable () -> Void
+    init(name: String, body: @escaping @Sendable () -> Void) {
+        self.name = name
+        self.body = body
+    }
 }
 
 private struct Work: Sendable {
@@ -52,11 +71,8 @@ private final class Mailbox: Sendable {
         var incoming: [Work] = []
         var isStopped = false
     }
-    private let name: String
     private let state = Mutex(State())
     private let wake = DispatchSemaphore(value: 0)
-
-    init(name: String) { self.name = name }
 
     func append(_ work: Work) {
         let mustWake = state.withLock { state in
@@ -72,7 +88,6 @@ private final class Mailbox: Sendable {
     }
 
     func loop() {
-        sp_name_this_thread(name)
         // Two arrays that swap: the lock is taken once a round, not once a job.
         var batch: [Work] = []
         while true {
