@@ -10,14 +10,16 @@ public protocol HTTPTransport: Sendable {
     func send(_ request: HTTPRequest, by deadline: Deadline) async throws(HTTPError) -> HTTPResponse
 
     /// Returns once the head has arrived; the body is then read chunk by chunk, as slowly as the caller likes: an unread
-    /// body pauses the connection. `deadline` covers the head only; ``HTTPRequest/idleTimeout`` covers the body.
+    /// body pauses the connection. `deadline` covers the head only; ``HTTPRequest/idleTimeout`` covers the body, whose
+    /// size is not bounded here. A streamed request body is read until the head arrives.
     func open(_ request: HTTPRequest, by deadline: Deadline) async throws(HTTPError) -> any HTTPStream
 }
 
 /// A response whose body is still arriving.
 public protocol HTTPStream: Sendable {
     var head: HTTPHead { get }
-    /// The next piece of the body, decompressed; `nil` at its regular end.
+    /// The next piece of the body, decompressed; `nil` at its regular end. One reader at a time. Cancelling the task
+    /// that waits here ends the transfer.
     ///
     /// - Throws: ``HTTPError`` when the connection breaks or stays silent too long.
     func next() async throws(HTTPError) -> [UInt8]?
@@ -31,16 +33,23 @@ public struct HTTPRequest: Sendable {
     public var url: String
     public var headers: HTTPHeaders
     public var body: HTTPBody
-    /// Response bodies beyond this fail with ``HTTPError/bodyTooLarge(limit:url:)``. Default 64 MiB.
+    /// Whole bodies (``HTTPTransport/send(_:by:)``) beyond this fail with ``HTTPError/bodyTooLarge(limit:url:)``.
+    /// Default 64 MiB.
     public var maxResponseBytes: Int
-    /// The longest silence between two pieces of the body. Default 60 s; `nil` for none.
+    /// The longest silence between two pieces of the body; the time in which the reader holds the stream back does not
+    /// count. Default 60 s; `nil` for none.
     public var idleTimeout: Duration?
     public var redirects: Redirects
+    /// Whether doing it twice is the same as doing it once. Decides if a call with unknown outcome is repeated. At first
+    /// true for GET, HEAD, PUT, DELETE and OPTIONS; set it for a POST that only searches or that a key makes safe.
+    public var isIdempotent: Bool
     /// A short constant name for metrics and logs, such as `falcon.indicator_create`. Never holds ids or secrets.
     public var operation: String
 
     /// Redirects keep method and body on 307 and 308, turn into GET on 303 (and on 301 and 302 after POST), and never
-    /// carry `Authorization`, `Cookie`, client credentials or a body to another origin unless it is named here.
+    /// carry credentials, a client certificate or a body to another origin unless its host is named here. Another origin
+    /// gets a short list of harmless header fields only (`Accept`, `User-Agent`, …), because any other may be a key. A
+    /// change from https to http is always refused.
     public enum Redirects: Sendable, Hashable {
         /// 3xx answers come back as they are.
         case refuse
@@ -61,6 +70,7 @@ public struct HTTPRequest: Sendable {
         maxResponseBytes = 64 << 20
         idleTimeout = .seconds(60)
         redirects = .refuse
+        isIdempotent = method.isIdempotent
     }
 }
 
@@ -74,6 +84,9 @@ public struct HTTPMethod: Sendable, Hashable, RawRepresentable, ExpressibleByStr
     public static let patch: HTTPMethod = "PATCH"
     public static let delete: HTTPMethod = "DELETE"
     public static let head: HTTPMethod = "HEAD"
+
+    /// As RFC 9110, 9.2.2 has it.
+    public var isIdempotent: Bool { ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"].contains(rawValue) }
 }
 
 /// Header fields in order; names compare without case; a name may occur more than once.
@@ -98,10 +111,18 @@ public struct HTTPHeaders: Sendable, Hashable, ExpressibleByDictionaryLiteral {
         }
     }
 
+    /// Every field of that name, in order.
+    public func values(_ name: String) -> [String] { fields.filter { Self.same($0.name, name) }.map(\.value) }
+
     public mutating func append(_ name: String, _ value: String) { fields.append(Field(name: name, value: value)) }
 
-    private static func same(_ left: String, _ right: String) -> Bool {
-        left.utf8.count == right.utf8.count && left.lowercased() == right.lowercased()
+    static func same(_ left: String, _ right: String) -> Bool {
+        left.utf8.count == right.utf8.count
+            && zip(left.utf8, right.utf8).allSatisfy { Self.folded($0) == Self.folded($1) }
+    }
+
+    private static func folded(_ byte: UInt8) -> UInt8 {
+        byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte
     }
 }
 
@@ -113,6 +134,16 @@ public enum HTTPBody: Sendable {
     case stream(length: Int64?, @Sendable () async throws -> [UInt8]?)
     /// `multipart/form-data`; the boundary and the content type are the transport's.
     case multipart([Part])
+
+    /// Whether it can be sent again from its start. A stream cannot.
+    public var isReplayable: Bool {
+        switch self {
+        case .none, .bytes: true
+        case .stream: false
+        case .multipart(let parts):
+            parts.allSatisfy { if case .bytes = $0.body { true } else { false } }
+        }
+    }
 
     public struct Part: Sendable {
         public let name: String
@@ -157,75 +188,5 @@ public struct HTTPResponse: Sendable {
     public init(head: HTTPHead, body: [UInt8]) {
         self.head = head
         self.body = body
-    }
-}
-
-/// Why there is no response. URLs in here are cut to scheme, host, port and path: no query, no user info.
-public enum HTTPError: ActionableError {
-    case invalidURL(String)
-    case cannotResolve(host: String)
-    case cannotConnect(url: String, reason: String)
-    /// The certificate or the handshake was refused; `reason` is OpenSSL's.
-    case tls(url: String, reason: String)
-    case connectionLost(url: String, reason: String)
-    case timedOut(url: String, phase: Phase)
-    case bodyTooLarge(limit: Int, url: String)
-    case tooManyRedirects(url: String)
-    case proxyRefused(url: String, reason: String)
-    /// The request's own body stream threw.
-    case uploadFailed(reason: String)
-    /// The circuit breaker is open; nothing was sent.
-    case circuitOpen(host: String, retryAfter: Duration)
-    /// The token endpoint refused, or the token could not be read. `status` is the endpoint's.
-    case unauthorized(url: String, status: Int, reason: String)
-    case cancelled
-
-    public enum Phase: String, Sendable { case connect, head, idle, total, queue }
-
-    public var code: ErrorCode {
-        switch self {
-        case .invalidURL: "http.invalid_url"
-        case .cannotResolve: "http.dns"
-        case .cannotConnect: "http.connect"
-        case .tls: "http.tls"
-        case .connectionLost: "http.connection_lost"
-        case .timedOut: "http.timeout"
-        case .bodyTooLarge: "http.body_too_large"
-        case .tooManyRedirects: "http.redirects"
-        case .proxyRefused: "http.proxy"
-        case .uploadFailed: "http.upload"
-        case .circuitOpen: "http.circuit_open"
-        case .unauthorized: "http.unauthorized"
-        case .cancelled: "http.cancelled"
-        }
-    }
-
-    public var isRetryable: Bool {
-        switch self {
-        case .cannotResolve, .cannotConnect, .connectionLost, .timedOut, .circuitOpen: true
-        default: false
-        }
-    }
-
-    public var description: String {
-        switch self {
-        case .invalidURL(let url): "“\(url)” is no valid URL. Give it as https://host[:port][/path]."
-        case .cannotResolve(let host): "The name “\(host)” does not resolve. Check the URL and the DNS of this machine."
-        case .cannotConnect(let url, let reason):
-            "No connection to \(url): \(reason). Check address, port and firewall."
-        case .tls(let url, let reason):
-            "TLS with \(url) failed: \(reason). Name the CA in the connection's `ssl_verify` (a PEM file), or check the clock."
-        case .connectionLost(let url, let reason): "The connection to \(url) broke: \(reason)."
-        case .timedOut(let url, let phase): "\(url) did not answer in time (\(phase.rawValue))."
-        case .bodyTooLarge(let limit, let url): "The answer of \(url) is larger than \(limit) bytes and was not read."
-        case .tooManyRedirects(let url): "\(url) redirects too often or in a circle."
-        case .proxyRefused(let url, let reason):
-            "The proxy refused the connection to \(url): \(reason). Check HTTPS_PROXY and NO_PROXY."
-        case .uploadFailed(let reason): "The request body could not be read: \(reason)."
-        case .circuitOpen(let host, let wait): "\(host) failed too often; the next try is in \(wait). Nothing is lost."
-        case .unauthorized(let url, let status, let reason):
-            "\(url) refused the credentials (status \(status)): \(reason). Check client id and secret."
-        case .cancelled: "The call was cancelled."
-        }
     }
 }
