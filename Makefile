@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 # One set of flags for every build: another set rebuilds everything.
 FLAGS := --explicit-target-dependency-import-check error -Xswiftc -warnings-as-errors -Xswiftc -require-explicit-sendable
 RELEASE := -c release --static-swift-stdlib $(FLAGS)
-SOURCES := Package.swift Sources Tests Benchmarks
+SOURCES := Package.swift Sources Tests Benchmarks Fuzz
 RELEASE_BINARY := .build/release/sallyport
 
 # Test tools live in the clone: the Python ones in .venv, promtool in .tools where the system has none.
@@ -71,9 +71,9 @@ mutants: bootstrap ## Plant known faults in the engine; the simulation must find
 
 .PHONY: fuzz fuzz-short
 fuzz: bootstrap ## Fuzz the parsers for a minute each. SECONDS_EACH=n changes that.
-	@scripts/fuzz $(or $(SECONDS_EACH),60)
+	@scripts/fuzz --seconds $(or $(SECONDS_EACH),60)
 fuzz-short: bootstrap
-	@$(STEP) --summary "fuzzing, short" scripts/fuzz 3
+	@$(STEP) --summary "fuzzing, short" scripts/fuzz --runs 100000
 
 .PHONY: docs
 docs: build ## Regenerate docs/reference from the declarations.
