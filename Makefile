@@ -24,7 +24,7 @@ help: ## List the targets.
 
 .PHONY: bootstrap
 bootstrap: ## Install what the build and the tests need (done by every other target too).
-	@scripts/bootstrap
+	@scripts/bootstrap $(BOOTSTRAP)
 
 .PHONY: build
 build: bootstrap ## Debug build.
