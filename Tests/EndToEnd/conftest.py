@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The release binary, its two simulators, and the environment of the original connector."""
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.program import Program, Sallyport
+from support.secrets import assert_no_secret
+from support.simulators import (
+    CLIENT_ID, CLIENT_SECRET, CONNECTOR_ID, STREAM_ID, TOKEN, FalconSimulator, OpenCTISimulator, Simulator)
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--keep-logs", action="store_true", help="keep each test's logs in .build/end-to-end")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    count = {name: len(terminalreporter.getreports(name)) for name in ("passed", "failed", "error", "skipped", "xfailed")}
+    terminalreporter.write_line(
+        f"\n{count['passed']} passed, {count['failed'] + count['error']} failed, {count['skipped'] + count['xfailed']} skipped")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A skipped test fails the run: nothing in this suite is optional."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if exitstatus == 0 and reporter and (reporter.getreports("skipped") or reporter.getreports("xfailed")):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def binary() -> Path:
+    path = Path(os.environ.get("SALLYPORT_BINARY", ROOT / ".build/release/sallyport")).resolve()
+    assert path.exists(), f"{path} is missing: run `make release`"
+    return path
+
+
+@pytest.fixture(scope="session")
+def simulators(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Simulator]]:
+    """Both simulators, started once: every test begins by resetting the ones it uses."""
+    folder = tmp_path_factory.mktemp("simulators")
+    programs: list[Program] = []
+    found: dict[str, Simulator] = {}
+    try:
+        for name, kind in (("opencti", OpenCTISimulator), ("falcon", FalconSimulator)):
+            program = Program(
+                [str(binary), "simulate", name, "--port", "0", "--json"],
+                {"PATH": os.defpath, "HOME": str(folder)}, folder, folder / name)
+            programs.append(program)
+            found[name] = kind(program.first_json_line())
+        yield found
+    finally:
+        for program in programs:
+            program.kill()
+
+
+@pytest.fixture
+def opencti(simulators: dict[str, Simulator]) -> OpenCTISimulator:
+    simulators["opencti"].reset()
+    return simulators["opencti"]
+
+
+@pytest.fixture
+def falcon(simulators: dict[str, Simulator]) -> FalconSimulator:
+    simulators["falcon"].reset()
+    return simulators["falcon"]
+
+
+@pytest.fixture
+def sallyport(binary: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Sallyport]:
+    """The program. After each test, nothing that it wrote may hold a secret."""
+    program = Sallyport(binary, tmp_path / "home")
+    yield program
+    program.stop_all()
+    if request.config.getoption("--keep-logs"):
+        shutil.copytree(program.logs, ROOT / ".build/end-to-end" / request.node.name, dirs_exist_ok=True)
+    assert_no_secret([program.logs, program.folder / "state"])
+
+
+@pytest.fixture
+def environment(opencti: OpenCTISimulator, falcon: FalconSimulator, sallyport: Sallyport) -> dict[str, str]:
+    """What the original's compose file sets, pointed at the simulators, and a folder of our own for the state."""
+    return {
+        "OPENCTI_URL": opencti.url,
+        "OPENCTI_TOKEN": TOKEN,
+        "CONNECTOR_ID": CONNECTOR_ID,
+        "CONNECTOR_NAME": "CrowdStrike Endpoint Security",
+        "CONNECTOR_SCOPE": "crowdstrike-endpoint-security",
+        "CONNECTOR_LOG_LEVEL": "info",
+        "CONNECTOR_LIVE_STREAM_ID": STREAM_ID,
+        "CONNECTOR_LIVE_STREAM_LISTEN_DELETE": "true",
+        "CONNECTOR_LIVE_STREAM_NO_DEPENDENCIES": "true",
+        "CROWDSTRIKE_API_BASE_URL": falcon.url,
+        "CROWDSTRIKE_CLIENT_ID": CLIENT_ID,
+        "CROWDSTRIKE_CLIENT_SECRET": CLIENT_SECRET,
+        "SALLYPORT_STATE_DIR": str(sallyport.folder / "state"),
+    }
+
+
+@pytest.fixture
+def pycti_environment(opencti: OpenCTISimulator) -> dict[str, str]:
+    """For a connector built on the platform's own library."""
+    return {
+        "PATH": os.environ["PATH"],
+        "OPENCTI_URL": opencti.url,
+        "OPENCTI_TOKEN": TOKEN,
+        "CONNECTOR_ID": CONNECTOR_ID,
+        "CONNECTOR_NAME": "pycti",
+        "CONNECTOR_TYPE": "STREAM",
+        "CONNECTOR_SCOPE": "all",
+        "CONNECTOR_LOG_LEVEL": "error",
+        "CONNECTOR_LIVE_STREAM_ID": STREAM_ID,
+        "CONNECTOR_LIVE_STREAM_LISTEN_DELETE": "true",
+        "CONNECTOR_LIVE_STREAM_NO_DEPENDENCIES": "true",
+    }
