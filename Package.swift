@@ -45,7 +45,7 @@ let package = Package(
         module("Hashing", in: "Toolkit", ["Base", "CCrypto"]),
         module("NetAddress", in: "Toolkit", ["Base", "CIDN2", "CPSL"]),
         module("JSON", in: "Toolkit", ["Base", "CSimdjson"]),
-        module("HTTPClient", in: "Toolkit", ["Base", "CCurl", "CZlib", "Telemetry", "JSON"]),
+        module("HTTPClient", in: "Toolkit", ["Base", "CCurl", "CZlib", "JSON"]),
         module("HTTPServer", in: "Toolkit", ["Base", "CMicroHTTPD", "CZlib"]),
         module("Storage", in: "Toolkit", ["Base", "CSQLite"]),
         module("Settings", in: "Toolkit", ["Base", "CYAML", "JSON"]),
