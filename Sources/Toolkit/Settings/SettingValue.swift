@@ -64,14 +64,18 @@ public struct InvalidValue: Error, Sendable {
     public let what: String
     /// What to give instead, a sentence; `nil` takes the kind's ``SettingKind/expectation``.
     public let remedy: String?
+    /// Whether a message may show the value; it never shows that of a secret.
     let showsValue: Bool
+    /// ``what`` without a part of the value, for secrets.
+    let discreet: String
 
     public init(_ what: String, remedy: String? = nil) {
         self.init(what, remedy: remedy, showsValue: true)
     }
 
-    init(_ what: String, remedy: String? = nil, showsValue: Bool) {
+    init(_ what: String, discreet: String? = nil, remedy: String? = nil, showsValue: Bool) {
         self.what = what
+        self.discreet = discreet ?? what
         self.remedy = remedy
         self.showsValue = showsValue
     }

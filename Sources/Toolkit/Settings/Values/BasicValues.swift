@@ -85,10 +85,9 @@ extension Array: SettingValue where Element: SettingValue {
         var values: [Element] = []
         for element in raw.elements {
             do { values.append(try Element(reading: .text(element))) } catch {
-                let what =
-                    Element.isSecret ? "holds an item that \(error.what)" : "holds “\(element)”, which \(error.what)"
                 throw InvalidValue(
-                    what, remedy: error.remedy ?? "Each item is \(Element.kind.expectation).", showsValue: false)
+                    "holds \(shown(element)), which \(error.what)", discreet: "holds an item that \(error.discreet)",
+                    remedy: error.remedy ?? "Each item is \(Element.kind.expectation).", showsValue: false)
             }
         }
         self = values
