@@ -73,7 +73,7 @@ mutants: bootstrap ## Plant known faults in the engine; the simulation must find
 fuzz: bootstrap ## Fuzz the parsers for a minute each. SECONDS_EACH=n changes that.
 	@scripts/fuzz --seconds $(or $(SECONDS_EACH),60)
 fuzz-short: bootstrap
-	@$(STEP) --summary "fuzzing, short" scripts/fuzz --runs 100000
+	@$(STEP) --summary "fuzzing, short" scripts/fuzz --runs 20000
 
 .PHONY: docs
 docs: build ## Regenerate docs/reference from the declarations.
@@ -86,4 +86,4 @@ format: ## Format the Swift sources in place.
 
 .PHONY: clean
 clean: ## Remove what was built, not the test tools.
-	@rm -rf .build
+	@rm -rf .build .build-fuzz

@@ -114,12 +114,10 @@ let package = Package(
     cxxLanguageStandard: .cxx17
 )
 
-// Fuzz targets need libFuzzer's flags, so they exist only for `make fuzz`, which builds them in a folder of their own.
+// The fuzzers need libFuzzer's flags, so they exist only for `make fuzz`, which builds them in a folder of their own.
 if Context.environment["SALLYPORT_FUZZ"] != nil {
-    func fuzz(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    package.targets.append(
         .executableTarget(
-            name: "\(name)Fuzz", dependencies: dependencies, path: "Fuzz/\(name)",
-            swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
-    }
-    package.targets += [fuzz("JSON", ["JSON"])]
+            name: "fuzz", dependencies: ["CSimdjson", "JSON"], path: "Fuzz", exclude: ["README.md", "corpus"],
+            swiftSettings: strict))
 }
