@@ -20,7 +20,8 @@ public protocol StateStore: Sendable {
     /// Entries of the given keys and of everything the given sources own, each with all its owners, in one read
     /// transaction. An entry comes once. Keys and sources that are unknown are simply not in the answer.
     func lookUp(_ query: LedgerQuery) async throws(StorageError) -> [LedgerEntry]
-    /// Owners of `flow` at `target` whose generation is below `generation`, at most `limit`, by entry id above `after`.
+    /// Entries of which `flow` has owners at `target` with a generation below `generation`, at most `limit`, by entry
+    /// id above `after`. Each comes with all its owners.
     func staleOwners(
         flow: Int64, target: Int64, below generation: Int64, after entryID: Int64, limit: Int
     ) async throws(StorageError) -> [LedgerEntry]
@@ -148,7 +149,8 @@ public struct LedgerOwner: Sendable, Hashable {
 public struct FlowCommit: Sendable {
     public var flow: Int64
     public var target: Int64
-    /// The fencing token of the flow's lease; a store shared by several nodes refuses an older one.
+    /// The fencing token of the flow's lease, which bears the flow's name. A commit with an older one is refused
+    /// (``StorageError/fenced(lease:)``); without such a lease any token passes.
     public var fencingToken: Int64
     public var entries: [EntryChange] = []
     public var owners: [OwnerChange] = []
@@ -392,6 +394,8 @@ public enum StorageError: ActionableError {
     case newerSchema(path: String, found: Int, known: Int)
     /// Nothing was written; the caller waits and tries the same commit again.
     case full(path: String)
+    /// Another process kept the file from being written for too long; nothing was written.
+    case busy(path: String)
     case fenced(lease: String)
     case failed(reason: String)
 
@@ -402,12 +406,18 @@ public enum StorageError: ActionableError {
         case .corrupt: "storage.corrupt"
         case .newerSchema: "storage.newer_schema"
         case .full: "storage.full"
+        case .busy: "storage.busy"
         case .fenced: "storage.fenced"
         case .failed: "storage.failed"
         }
     }
 
-    public var isRetryable: Bool { if case .full = self { true } else { false } }
+    public var isRetryable: Bool {
+        switch self {
+        case .full, .busy: true
+        default: false
+        }
+    }
 
     public var description: String {
         switch self {
@@ -421,6 +431,8 @@ public enum StorageError: ActionableError {
             "The state file \(path) has schema \(found), written by a newer Sallyport; this one knows \(known). Upgrade, or use another folder."
         case .full(let path):
             "No space left for the state file \(path). Free some; work goes on by itself and nothing is lost."
+        case .busy(let path):
+            "Another process keeps the state file \(path) locked. Work goes on when it lets go; look for an open sqlite3 or backup."
         case .fenced(let lease): "Another node has taken over “\(lease)”; this one stops writing."
         case .failed(let reason): "The state store failed: \(reason)."
         }

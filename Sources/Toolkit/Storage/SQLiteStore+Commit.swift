@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import Synchronization
+
+extension SQLiteStore {
+    public nonisolated func commit(_ commit: FlowCommit) async throws(StorageError) {
+        let ticket = arrivals.withLock { $0.append(commit) }
+        try await write(ticket)
+    }
+
+    /// Writes everything that has arrived, so that flows which commit at the same time share one transaction and one
+    /// fsync. The others then find their result here.
+    private func write(_ ticket: UInt64) throws(StorageError) {
+        if finished[ticket] == nil {
+            let group = arrivals.withLock { $0.takeAll() }
+            let results = write(group.map(\.commit))
+            for (member, result) in zip(group, results) { finished[member.ticket] = result }
+        }
+        guard let result = finished.removeValue(forKey: ticket) else {
+            throw .failed(reason: "a commit was lost before it was written")  // No path leads here.
+        }
+        try result.get()
+    }
+
+    /// All in one transaction; if that fails, each by itself, so that no flow pays for another's fault.
+    private func write(_ commits: [FlowCommit]) -> [Result<Void, StorageError>] {
+        do throws(StorageError) {
+            try transact(commits)
+            return commits.map { _ in .success(()) }
+        } catch  where commits.count == 1 {
+            return [.failure(error)]
+        } catch {
+            return commits.map { commit in
+                do throws(StorageError) { return .success(try transact([commit])) } catch { return .failure(error) }
+            }
+        }
+    }
+
+    private func transact(_ commits: [FlowCommit]) throws(StorageError) {
+        let database = try writable()
+        let pointers = try connected().pointers
+        let writer = CommitWriter(database: database, pointers: pointers, options: options)
+        do throws(StorageError) {
+            try database.transaction { () throws(StorageError) in
+                for commit in commits where !commit.isEmpty { try writer.write(commit) }
+            }
+        } catch {
+            pointers.forgetCount()
+            throw error
+        }
+    }
+}
