@@ -101,7 +101,7 @@ let package = Package(
         tests("OpenCTITests", ["Base", "HTTPClient", "JSON", "OpenCTI", "STIX", "Vectors"]),
         tests("FalconTests", ["Base", "Falcon", "HTTPClient", "JSON", "Vectors"]),
         tests("EngineTests", ["Base", "Engine", "Hashing", "JSON", "NetAddress", "Storage", "Telemetry"]),
-        tests("SimulationTests", ["Base", "Engine", "Hashing", "Storage", "Telemetry"]),
+        tests("SimulationTests", ["Base", "Engine", "NetAddress", "Storage"]),
         tests(
             "FalconIndicatorsTests",
             [

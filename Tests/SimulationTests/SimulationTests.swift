@@ -1,1 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Testing
+
+/// The flow core against made-up histories: each seed is one history with its own faults, and replays exactly.
+@Suite("Deterministic simulation") struct SimulationTests {
+    /// In groups, so that a failing seed is named and the others still run.
+    static let groups = Array(0..<40)
+    static let seedsPerGroup = 50
+
+    @Test(arguments: groups) func `nothing is lost, doubled or out of order`(_ group: Int) throws {
+        for index in 0..<Self.seedsPerGroup {
+            var world = World(seed: UInt64(group * Self.seedsPerGroup + index))
+            _ = try world.run()
+        }
+    }
+
+    /// For a person: `SALLYPORT_SEED=17 swift test --filter "one seed"` prints what happens.
+    @Test func `one seed, told`() throws {
+        let seed = ProcessInfo.processInfo.environment["SALLYPORT_SEED"].flatMap { UInt64($0) }
+        var world = World(seed: seed ?? 0)
+        world.isTelling = seed != nil
+        _ = try world.run()
+    }
+
+    @Test func `most seeds contain a crash and a remote fault`() throws {
+        var crashed = 0
+        var faulty = 0
+        let count = 300
+        for seed in 0..<count {
+            var world = World(seed: UInt64(seed))
+            let report = try world.run()
+            crashed += report.crashes > 0 ? 1 : 0
+            faulty += report.remoteFaults > 0 ? 1 : 0
+        }
+        #expect(crashed * 10 >= count * 6, "\(crashed) of \(count) crashed")
+        #expect(faulty * 10 >= count * 6, "\(faulty) of \(count) saw a remote fault")
+    }
+
+    @Test func `a seed replays exactly`() throws {
+        for seed in UInt64(0)..<20 {
+            var first = World(seed: seed)
+            var second = World(seed: seed)
+            let one = try first.run()
+            let other = try second.run()
+            #expect(one.crashes == other.crashes && one.remoteFaults == other.remoteFaults)
+        }
+    }
+}
