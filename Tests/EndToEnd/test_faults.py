@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The release binary under faults. Each ends with the tenant holding exactly what the feed says: nothing lost, nothing twice."""
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from support.feed import Feed, Indicator, varied
+from support.flow import Flow
+from support.program import eventually
+from support.simulators import FalconSimulator, OpenCTISimulator
+
+
+# covers: fault:kill, better:order, stream:commit-after-effect
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_kill_in_a_loop_loses_and_doubles_nothing(
+    seed: int, flow: Flow, opencti: OpenCTISimulator, falcon: FalconSimulator,
+) -> None:
+    moments = random.Random(seed)
+    feed = varied(1_500)
+    opencti.load(feed.events)
+    falcon.answer_after(milliseconds=5)
+    for _ in range(8):
+        program = flow.start(CROWDSTRIKE_BATCH_SIZE="25", CROWDSTRIKE_PERMANENT_DELETE="true")
+        enough = falcon.writes() + moments.randint(1, 12)
+        eventually(lambda: falcon.writes() >= enough or falcon.stands(feed.table), "some progress between two kills")
+        program.kill()
+    program = flow.start(CROWDSTRIKE_PERMANENT_DELETE="true")
+    program.wait_until(lambda: falcon.stands(feed.table), "the table stands")
+    assert program.stop() == 0
+    falcon.assert_stands(feed.table)
+
+
+# covers: fault:storm, falcon:429, falcon:5xx, bug:5
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_storm_of_refusals_passes(
+    status: int, flow: Flow, opencti: OpenCTISimulator, falcon: FalconSimulator,
+) -> None:
+    feed = varied(300)
+    opencti.load(feed.events)
+    falcon.refuse(status, every=3, times=20)
+    program = flow.start(CROWDSTRIKE_BATCH_SIZE="20", CROWDSTRIKE_PERMANENT_DELETE="true")
+    program.wait_until(lambda: falcon.stands(feed.table), "the table stands")
+    assert program.stop() == 0
+
+
+# covers: fault:cut
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_falcon_cuts_connections(
+    where: str, flow: Flow, opencti: OpenCTISimulator, falcon: FalconSimulator,
+) -> None:
+    """After: the write was applied and its answer lost, so a blind repetition would be refused as a duplicate."""
+    feed = varied(300)
+    opencti.load(feed.events)
+    falcon.cut(where, every=3, times=12)
+    program = flow.start(CROWDSTRIKE_BATCH_SIZE="20", CROWDSTRIKE_PERMANENT_DELETE="true")
+    program.wait_until(lambda: falcon.stands(feed.table), "the table stands")
+    assert program.stop() == 0
+
+
+# covers: fault:cut (of the stream), stream:reconnect, stream:cut-in-group
+def test_opencti_cuts_the_stream_anywhere(flow: Flow, opencti: OpenCTISimulator, falcon: FalconSimulator) -> None:
+    feed = varied(600)
+    opencti.load(feed.events)
+    opencti.cut_stream(every_bytes=40_000)
+    program = flow.start(CROWDSTRIKE_PERMANENT_DELETE="true")
+    program.wait_until(lambda: falcon.stands(feed.table), "the table stands")
+    assert opencti.connections() > 3
+    assert program.stop() == 0
+
+
+# covers: fault:slow, better:back-pressure
+def test_a_slow_target_slows_the_reader(flow: Flow, opencti: OpenCTISimulator, falcon: FalconSimulator) -> None:
+    feed = varied(2_000)
+    opencti.load(feed.events)
+    falcon.answer_after(milliseconds=200)
+    program = flow.start(CROWDSTRIKE_PERMANENT_DELETE="true")
+    program.wait_until(lambda: falcon.stands(feed.table), "the table stands")
+    assert program.stop() == 0
+
+
+# covers: fault:token-expiry, falcon:token-401
+def test_an_expired_token_is_renewed(flow: Flow, opencti: OpenCTISimulator, falcon: FalconSimulator) -> None:
+    feed = Feed()
+    feed.create(Indicator(1))
+    opencti.load(feed.events)
+    program = flow.start()
+    program.wait_until(lambda: falcon.stands(feed.table), "the first IOC")
+    falcon.expire_tokens()
+    feed.create(Indicator(2))
+    opencti.push(feed.events[-1:])
+    program.wait_until(lambda: falcon.stands(feed.table), "the second IOC")
+    assert program.stop() == 0
+
+
+# covers: better:idempotent
+def test_a_replay_writes_nothing(flow: Flow, opencti: OpenCTISimulator, falcon: FalconSimulator) -> None:
+    feed = varied(500)
+    opencti.load(feed.events)
+    flow.run_until_it_stands(feed, CROWDSTRIKE_PERMANENT_DELETE="true")
+    before = falcon.writes()
+    opencti.reset_connector_state()
+    program = flow.start(CROWDSTRIKE_PERMANENT_DELETE="true")
+    flow.wait_until_read(program, feed)
+    assert program.stop() == 0
+    falcon.assert_stands(feed.table)
+    assert falcon.writes() == before
