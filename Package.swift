@@ -62,9 +62,13 @@ let package = Package(
 
         // Connectors: compositions of the engine's stages.
         module(
+            "ConnectorKit", in: "Connectors",
+            ["Base", "Engine", "Falcon", "HTTPClient", "OpenCTI", "Settings", "Telemetry"]),
+        module(
             "FalconIndicators", in: "Connectors",
             [
-                "Base", "Engine", "Falcon", "HTTPClient", "Hashing", "JSON", "NetAddress", "OpenCTI", "Settings",
+                "Base", "ConnectorKit", "Engine", "Falcon", "HTTPClient", "Hashing", "JSON", "NetAddress", "OpenCTI",
+                "Settings",
                 "Storage", "STIX", "Telemetry",
             ]),
 
@@ -76,7 +80,8 @@ let package = Package(
         .executableTarget(
             name: "sallyport",
             dependencies: [
-                "Base", "CLinux", "Engine", "Falcon", "FalconIndicators", "FalconSimulator", "HTTPClient", "HTTPServer",
+                "Base", "CLinux", "ConnectorKit", "Engine", "Falcon", "FalconIndicators", "FalconSimulator",
+                "HTTPClient", "HTTPServer",
                 "Hashing", "JSON", "NetAddress", "OpenCTI", "OpenCTISimulator", "STIX", "Settings", "SimulatorKit",
                 "Storage", "Telemetry",
             ],

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Base
+public import Telemetry
+
+/// Runs connectors side by side. One that fails is started again with back-off and never takes another down.
+public struct Supervisor: Sendable {
+    public struct Member: Sendable {
+        public var name: String
+        /// Makes the connector anew for each start, with the settings in force then.
+        public var make: @Sendable () throws -> any Connector
+        public init(name: String, make: @escaping @Sendable () throws -> any Connector) {
+            self.name = name
+            self.make = make
+        }
+    }
+
+    /// How a member ended.
+    public enum End: Sendable {
+        case stopped
+        /// Nothing but a change of the settings helps.
+        case misconfigured(String)
+    }
+
+    private let log: Log
+    private let health: Health
+    private let time: any TimeSource
+    private let firstPause: Duration
+    private let longestPause: Duration
+
+    public init(
+        log: Log, health: Health, time: any TimeSource = SystemTime(), firstPause: Duration = .seconds(1),
+        longestPause: Duration = .seconds(60)
+    ) {
+        self.log = log
+        self.health = health
+        self.time = time
+        self.firstPause = firstPause
+        self.longestPause = longestPause
+    }
+
+    /// Returns when every member has stopped or can't go on.
+    public func run(_ members: [Member], until stop: StopSignal) async -> [String: End] {
+        await withTaskGroup(of: (String, End).self) { group in
+            for member in members { group.addTask { (member.name, await keep(member, until: stop)) } }
+            var ends: [String: End] = [:]
+            for await (name, end) in group { ends[name] = end }
+            return ends
+        }
+    }
+
+    @concurrent
+    private func keep(_ member: Member, until stop: StopSignal) async -> End {
+        var pause = firstPause
+        while !stop.isRaised {
+            let started = time.uptime
+            do {
+                try await member.make().run(until: stop)
+                if stop.isRaised { return .stopped }
+                log.warning("A connector ended by itself and is started again", .field("flow", member.name))
+            } catch let error as ConnectorError {
+                if case .configuration = error {
+                    health.component(member.name).report(.notReady(error.description))
+                    log.error("A connector can't start", .field("flow", member.name), .cause(error))
+                    return .misconfigured(error.description)
+                }
+                if case .restart(let reason) = error {
+                    log.info("A connector starts again", .field("flow", member.name), .field("reason", reason))
+                    pause = firstPause
+                    continue
+                }
+                tell(member, error)
+            } catch {
+                if stop.isRaised { return .stopped }
+                tell(member, error)
+            }
+            // A run that lasted shows that the fault is new: the back-off starts from the beginning.
+            if time.uptime - started > longestPause { pause = firstPause }
+            await wait(pause, until: stop)
+            pause = min(pause * 2, longestPause)
+        }
+        return .stopped
+    }
+
+    private func tell(_ member: Member, _ error: any Error) {
+        health.component(member.name).report(.notReady("\(error)"))
+        log.error("A connector failed and is started again", .field("flow", member.name), .cause(error))
+    }
+
+    private func wait(_ pause: Duration, until stop: StopSignal) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { [time] in try? await time.sleep(for: pause) }
+            group.addTask { await stop.wait() }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+}
