@@ -12,6 +12,7 @@ public enum HTTPError: ActionableError {
     /// The certificate or the handshake was refused; `reason` is OpenSSL's.
     case tls(url: String, reason: String)
     case connectionLost(url: String, reason: String)
+    /// With phase `queue` nothing was sent, and `url` is the name of the request budget.
     case timedOut(url: String, phase: Phase)
     case bodyTooLarge(limit: Int, url: String)
     case tooManyRedirects(url: String)
@@ -65,6 +66,8 @@ public enum HTTPError: ActionableError {
         case .tls(let url, let reason):
             "TLS with \(url) failed: \(reason). Name the CA in the connection's `ssl_verify` (a PEM file), or check the clock."
         case .connectionLost(let url, let reason): "The connection to \(url) broke: \(reason)."
+        case .timedOut(let name, .queue):
+            "The request budget “\(name)” leaves no room before the deadline. Nothing was sent."
         case .timedOut(let url, let phase): "\(url) did not answer in time (\(phase.rawValue))."
         case .bodyTooLarge(let limit, let url): "The answer of \(url) is larger than \(limit) bytes and was not read."
         case .tooManyRedirects(let url): "\(url) redirects too often or in a circle."

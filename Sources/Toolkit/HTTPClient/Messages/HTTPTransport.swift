@@ -126,6 +126,23 @@ public struct HTTPHeaders: Sendable, Hashable, ExpressibleByDictionaryLiteral {
     }
 }
 
+/// Printed without values: any may be a credential.
+extension HTTPHeaders: CustomStringConvertible, CustomReflectable {
+    public var description: String { "[" + fields.map(\.name).joined(separator: ", ") + "]" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+extension HTTPHeaders.Field: CustomStringConvertible, CustomReflectable {
+    public var description: String { name }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// Printed as method and URL without query: fields, query and body may hold credentials.
+extension HTTPRequest: CustomStringConvertible, CustomReflectable {
+    public var description: String { "\(method.rawValue) \(WebAddress.displayable(url))" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
 /// What a request carries.
 public enum HTTPBody: Sendable {
     case none
