@@ -1,3 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-print("sallyport")
+import CLinux
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+// Before the first thread: memory stays flat, and secrets in it stay there.
+sp_limit_malloc_arenas(2)
+sp_forbid_core_dumps()
+
+exit(await CommandLineProgram(.sallyport).run(Array(CommandLine.arguments.dropFirst())).rawValue)

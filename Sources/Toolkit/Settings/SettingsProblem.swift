@@ -10,6 +10,12 @@ public struct SourceLocation: Sendable, Hashable, CustomStringConvertible {
     /// From 1, in characters.
     public let column: Int
 
+    public init(file: String, line: Int, column: Int) {
+        self.file = file
+        self.line = line
+        self.column = column
+    }
+
     public var description: String { "\(file):\(line):\(column)" }
 }
 
@@ -31,6 +37,17 @@ public struct SettingsProblem: Sendable, Hashable, CustomStringConvertible {
     /// A sentence or two.
     public let remedy: String
 
+    public init(
+        severity: Severity, key: String?, variable: String?, location: SourceLocation?, what: String, remedy: String
+    ) {
+        self.severity = severity
+        self.key = key
+        self.variable = variable
+        self.location = location
+        self.what = what
+        self.remedy = remedy
+    }
+
     /// `sallyport.yaml:12:5: flows.iocs.batch_size (CROWDSTRIKE_BATCH_SIZE): “x” is no whole number. Give …`
     public var description: String {
         var text = location.map { "\($0): " } ?? ""
@@ -46,6 +63,8 @@ public struct SettingsProblem: Sendable, Hashable, CustomStringConvertible {
 /// The settings can't be used. Holds every problem found, warnings too.
 public struct SettingsError: ActionableError {
     public let problems: [SettingsProblem]
+
+    public init(problems: [SettingsProblem]) { self.problems = problems }
 
     public var code: ErrorCode { "settings.invalid" }
     public var isRetryable: Bool { false }
