@@ -97,6 +97,13 @@ private func read(_ text: String, limit: Int = 16 << 20) -> [Read] { read([Array
         #expect(read(":\n\n: ping\n\nfoo: bar\n\n\n\n\ndataa: x\n\n").isEmpty)
     }
 
+    @Test func `a comment cut in two does not swallow the frame after it`() {
+        let bytes = Array(": a comment\n\nid: 1-0\ndata: x\n\ndata: y\n\n".utf8)
+        for cut in 0...bytes.count {
+            #expect(read([Array(bytes[..<cut]), Array(bytes[cut...])]).map(\.data) == ["x", "y"], "cut at \(cut)")
+        }
+    }
+
     @Test func `keeps the last of repeated fields and ignores an id with NUL`() {
         let frames = read("id: 1-0\nid: 2-0\nid: 3\u{0}-0\nevent: create\nevent: update\ndata: x\n\n")
         #expect(frames == [Read(id: "2-0", event: "update", data: "x", kind: .update)])

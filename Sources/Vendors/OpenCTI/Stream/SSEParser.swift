@@ -122,8 +122,9 @@ public struct SSEParser: Sendable {
             } else {
                 read(bytes, lineStart..<lineEnd, frameStart: frameStart)
                 if !pending.hasField {
-                    // Nothing but comments so far: they need not be kept.
+                    // Nothing but comments so far: they need not be kept, nor what was searched of them.
                     frameStart = next
+                    pending.searched = 0
                     continue
                 }
                 pending.lineStart = next - frameStart
