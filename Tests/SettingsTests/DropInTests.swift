@@ -56,6 +56,13 @@ import Testing
         #expect(try Sample.dropIn(["OLD_LIST": "e"], files: files).flows[0].settings[Sample.renamed] == "e")
     }
 
+    @Test func `a problem does not show what a reference in .env brought in`() throws {
+        let folder = try Folder([".env": "CROWDSTRIKE_BATCH_SIZE=x${CROWDSTRIKE_CLIENT_SECRET}\n"])
+        let problems = Sample.problems { try Sample.dropIn(files: DropInFiles(dotEnv: folder.path(".env"))) }
+        #expect(problems.count == 1)
+        #expect(problems.allSatisfy { $0.contains("crowdstrike.batch_size") && !$0.contains("s3cret") }, "\(problems)")
+    }
+
     @Test func `an empty variable means the default, whatever config.yml says`() throws {
         let folder = try Folder(["config.yml": "crowdstrike: {batch_size: 4, member_cid: x}\n"])
         let files = DropInFiles(config: folder.path("config.yml"))

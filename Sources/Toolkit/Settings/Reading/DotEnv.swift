@@ -9,6 +9,8 @@ struct DotEnv {
     struct Entry {
         let value: String
         let location: SourceLocation
+        /// Whether another variable's value may be part of it.
+        let hasReference: Bool
     }
 
     private(set) var entries: [String: Entry] = [:]
@@ -31,8 +33,9 @@ struct DotEnv {
                 }
                 continue
             }
-            let expanded = isLiteral ? value : expand(value, outside: outside)
-            entries[name] = Entry(value: expanded, location: start)
+            let hasReference = !isLiteral && value.contains("${")
+            let expanded = hasReference ? expand(value, outside: outside) : value
+            entries[name] = Entry(value: expanded, location: start, hasReference: hasReference)
         }
     }
 

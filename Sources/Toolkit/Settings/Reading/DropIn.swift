@@ -84,7 +84,8 @@ extension SettingsCatalogue {
     private static func dotEnvCandidate(_ site: SettingsReading.Site, _ dotEnv: DotEnv) -> Candidate? {
         for variable in site.setting.variables {
             guard let (_, entry) = dotEnv.find(variable) else { continue }
-            return Candidate(raw: .text(entry.value), origin: .document(entry.location))
+            return Candidate(
+                raw: .text(entry.value), origin: .document(entry.location), isSensitive: entry.hasReference)
         }
         return nil
     }
