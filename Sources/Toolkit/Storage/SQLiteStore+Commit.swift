@@ -47,6 +47,8 @@ extension SQLiteStore {
             }
         } catch {
             pointers.forgetCount()
+            // A log that can be folded gives its space back to the next attempt.
+            if case .full = error { try connected().foldLog() }
             throw error
         }
     }

@@ -85,11 +85,12 @@ extension SQLiteStore.Connection {
         let parts = file.split(separator: "/", omittingEmptySubsequences: false).dropLast()
         for count in parts.indices {
             let folder = parts[...count].joined(separator: "/")
-            if folder.isEmpty || mkdir(folder, 0o700) == 0 || errno == EEXIST { continue }
+            if folder.isEmpty || mkdir(folder, 0o700) == 0 { continue }
+            let cause = errno
             // A parent may exist and be closed to us; whether that matters shows at the file.
             var status = stat()
             if stat(folder, &status) == 0 { continue }
-            throw .cannotOpen(path: file, reason: "folder \(folder): \(SQLiteDatabase.text(ofErrno: errno))")
+            throw .cannotOpen(path: file, reason: "folder \(folder): \(SQLiteDatabase.text(ofErrno: cause))")
         }
     }
 

@@ -19,7 +19,7 @@ public actor SQLiteStore: StateStore {
     }
 
     /// The file's name inside the state folder.
-    public static let defaultFileName = "state.db"
+    public static let defaultFileName = "state.sqlite"
 
     /// An open connection and what belongs to it, let go together.
     struct Connection {
