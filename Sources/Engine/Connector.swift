@@ -42,6 +42,7 @@ public struct ConnectorContext: Sendable {
     public var health: Health
     public var time: any TimeSource
     public var guards: GuardPolicy
+    public var ceiling: DeleteCeiling
     /// Request budgets and connections that flows of one tenant share.
     public var shared: SharedParts
     /// The state folder does not outlive the container.
@@ -51,7 +52,7 @@ public struct ConnectorContext: Sendable {
 
     public init(
         name: String, settings: ResolvedSettings, store: any StateStore, log: Log, metrics: Metrics, health: Health,
-        time: any TimeSource, guards: GuardPolicy, shared: SharedParts, isStateEphemeral: Bool = false,
+        time: any TimeSource, guards: GuardPolicy, ceiling: DeleteCeiling, shared: SharedParts, isStateEphemeral: Bool = false,
         fencingToken: Int64 = 0
     ) {
         self.name = name
@@ -62,6 +63,7 @@ public struct ConnectorContext: Sendable {
         self.health = health
         self.time = time
         self.guards = guards
+        self.ceiling = ceiling
         self.shared = shared
         self.isStateEphemeral = isStateEphemeral
         self.fencingToken = fencingToken

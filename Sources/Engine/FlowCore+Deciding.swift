@@ -175,10 +175,10 @@ extension FlowCore {
 
     /// Sends what is full, what has waited long enough, and, while draining or when no input can come, everything.
     mutating func flush(at now: Moment) {
-        guard !isAwaitingApproval, now.uptime >= blockedUntil else { return }
+        guard !isAwaitingApproval else { return }
         // Nothing more can join a batch while reading is stopped: lingering would only cost time.
         let mustHurry = isDraining || !wantsRead
-        for kind in Operation.Kind.allCases {
+        for kind in Operation.Kind.allCases where now.uptime >= blockedUntil[kind.rawValue] {
             while inFlight.count < limits.maxInFlight, queues[kind.rawValue].count > 0 {
                 let isFull = queues[kind.rawValue].count >= limits.batchSize
                 let isDue = now.uptime - queues[kind.rawValue].since >= limits.linger

@@ -52,7 +52,7 @@ extension FlowCore {
         case .unavailable(let wait, let code, let reason):
             putBack(slot)
             doubt(slot, operation)
-            block(for: wait, code: code, reason: reason, at: now)
+            block(operation.kind, for: wait, code: code, reason: reason, at: now)
         }
     }
 
@@ -121,7 +121,7 @@ extension FlowCore {
         }
         putBack(slot)
         doubt(slot, operation)
-        block(for: wait, code: code, reason: reason, at: now)
+        block(operation.kind, for: wait, code: code, reason: reason, at: now)
     }
 
     /// The call may have been carried out although its answer was lost: nothing that was known of the target holds.
@@ -138,8 +138,10 @@ extension FlowCore {
         keys[slot].flying = []
     }
 
-    private mutating func block(for wait: Duration, code: String, reason: String, at now: Moment) {
-        blockedUntil = max(blockedUntil, now.uptime + wait)
+    private mutating func block(
+        _ kind: Operation.Kind, for wait: Duration, code: String, reason: String, at now: Moment
+    ) {
+        blockedUntil[kind.rawValue] = max(blockedUntil[kind.rawValue], now.uptime + wait)
         trouble = Trouble(code: code, reason: reason)
     }
 }

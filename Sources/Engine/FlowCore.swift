@@ -105,7 +105,8 @@ public struct FlowCore: Sendable {
     var nextSerial: UInt64 = 0
     var inFlight: [UInt64: [Int]] = [:]
     var nextBatchID: UInt64 = 1
-    var blockedUntil: Duration = .zero
+    /// By kind: a tenant that is full takes no creates, but updates and deletes.
+    var blockedUntil = [Duration](repeating: .zero, count: Operation.Kind.allCases.count)
     /// Why nothing is sent, while that is so.
     public internal(set) var trouble: Trouble?
     var successes: UInt64 = 0
@@ -216,7 +217,9 @@ public struct FlowCore: Sendable {
         var next: Duration?
         func consider(_ moment: Duration) { next = next.map { min($0, moment) } ?? moment }
         if !isAwaitingApproval, inFlight.count < limits.maxInFlight {
-            for queue in queues where queue.count > 0 { consider(max(blockedUntil, queue.since + limits.linger)) }
+            for (queue, blocked) in zip(queues, blockedUntil) where queue.count > 0 {
+                consider(max(blocked, queue.since + limits.linger))
+            }
         }
         if let retry = records.nextTry { consider(retry) }
         if committing == nil, let dirtySince { consider(dirtySince + commitDelay) }

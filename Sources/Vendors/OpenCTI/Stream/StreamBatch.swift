@@ -40,6 +40,11 @@ public struct StreamBatch: Sendable {
         return try result.get()
     }
 
+    /// The bytes that hold the data of a frame, and where in them, to keep it without a copy.
+    public func slice(of frame: StreamFrame) -> (bytes: [UInt8], range: Range<Int>) {
+        (frame.isJoined ? joined : bytes, frame.dataRange)
+    }
+
     /// The data as text, for dead letters and messages.
     public func dataText(of frame: StreamFrame) -> String {
         withData(of: frame) { String(decoding: $0, as: UTF8.self) }

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+public import Engine
+public import Falcon
+import HTTPClient
+public import OpenCTI
+import Settings
+import Synchronization
+import Telemetry
+
+/// Makes vendor clients out of a flow's settings. Flows of one tenant share its request budget.
+public struct Connections: Sendable {
+    private let context: ConnectorContext
+
+    public init(_ context: ConnectorContext) { self.context = context }
+
+    /// The platform's client. Calls that may be repeated are, a few times; the live stream has its own patience.
+    public func openCTI() throws -> OpenCTIClient {
+        let settings = context.settings
+        let transport = try transport("opencti", settings[OpenCTISettings.verification]) { tls in
+            if let file = settings[OpenCTISettings.authorities] { tls.authorities.append(Self.pem(file.text)) }
+        }
+        let token = RereadSecret(settings.source(of: OpenCTISettings.token))
+        let headers = settings[OpenCTISettings.customHeaders].map { CustomHeaders(parsing: $0.reveal()).headers }
+        let configuration = try OpenCTIClient.Configuration(
+            url: settings[OpenCTISettings.url].text, token: { token.value() }, userAgent: Self.userAgent,
+            customHeaders: headers ?? [:])
+        return OpenCTIClient(transport: transport, configuration: configuration, time: context.time)
+    }
+
+    /// The tenant's client, inside the tenant's request budget.
+    public func falcon() throws -> FalconClient {
+        let settings = context.settings
+        let secret = RereadSecret(settings.source(of: FalconSettings.clientSecret))
+        let credentials = try FalconCredentials(
+            clientID: settings[FalconSettings.clientID], clientSecret: { secret.value() },
+            memberCID: settings[FalconSettings.memberCID])
+        let limit = settings[FalconSettings.requestsPerMinute]
+        let budget = context.shared.part("falcon-budget/\(tenant)") {
+            TokenBucket(name: "falcon", limit: limit, time: context.time)
+        }
+        let transport = try transport("falcon", settings[FalconSettings.verification]) { _ in }
+        return try FalconClient(
+            transport: RateLimited(transport, budget: budget), credentials: credentials,
+            baseURL: settings[FalconSettings.baseURL], userAgent: Self.userAgent, timeout: .seconds(60),
+            time: context.time)
+    }
+
+    /// Names the tenant for budgets and for the ledger: client and, where there is one, the child CID.
+    public var tenant: String {
+        let settings = context.settings
+        let address = (try? FalconAddress(settings[FalconSettings.baseURL]))?.host ?? ""
+        return "\(address)/\(settings[FalconSettings.memberCID] ?? settings[FalconSettings.clientID])"
+    }
+
+    private func transport(
+        _ kind: StaticString, _ verification: TLSVerification, _ adjust: (inout TLSConfiguration) -> Void
+    ) throws -> any HTTPTransport {
+        var configuration = HTTPConfiguration(userAgent: Self.userAgent)
+        switch verification {
+        case .system: break
+        case .off:
+            configuration.tls.verifies = false
+            context.log.warning(
+                "TLS certificates are not verified: anybody on the way can read and change what is exchanged",
+                .field("connection", "\(kind)"))
+        case .certificates(let path):
+            configuration.tls.authorities = [.file(path.text)]
+            configuration.tls.trustsSystemAuthorities = false
+        }
+        adjust(&configuration.tls)
+        return try CurlTransport(configuration: configuration)
+    }
+
+    private static func pem(_ text: String) -> TLSConfiguration.PEM {
+        text.contains("-----BEGIN") ? .text(Secret(text)) : .file(text)
+    }
+
+    static var userAgent: String { "Sallyport/\(BuildInfo.version)" }
+}
+
+/// A secret whose file is looked at again now and then, so that a rotated one is in force without a restart.
+private final class RereadSecret: Sendable {
+    private let source: SecretSource
+    private let last: Mutex<Secret>
+
+    init(_ source: SecretSource) {
+        self.source = source
+        last = Mutex(source.initial)
+    }
+
+    /// An unreadable file leaves the last secret in force: the server then says what is wrong with it.
+    func value() -> Secret {
+        guard source.canChange, let fresh = try? source.read() else { return last.withLock { $0 } }
+        return last.withLock { last in
+            last = fresh
+            return fresh
+        }
+    }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import OpenCTI
+import Synchronization
+import Telemetry
+
+/// What is worth telling: one method a thing, which writes the line and moves the counter, so that they can't drift.
+final class Events: Sendable {
+    private let log: Log
+    private let name: String
+    private let processed: Family<Counter>
+    private let processedCreated: Family<Gauge>
+    private let currentState: Gauge
+    private let disconnects: Counter
+    private let seen = Mutex<Set<String>>([])
+    private let started: Instant
+
+    /// - Parameter name: the connector's name on the platform: a label of the original's metrics.
+    init(log: Log, metrics: Metrics, name: String, flow: String, now: Instant) {
+        self.log = log
+        self.name = name
+        started = now
+        // The original's metrics: name, help and labels as they were.
+        // Source: OpenCTI → CrowdStrike Endpoint Security, 5.
+        processed = metrics.counter("processed_messages_total", "Number of processed messages", labels: ["name", "action"])
+        processedCreated = metrics.gauge(
+            "processed_messages_created", "Number of processed messages", labels: ["name", "action"])
+        currentState = metrics.gauge("current_state", "Current connector state", labels: ["name"]).with(name)
+        disconnects = metrics.counter(
+            "sallyport_stream_disconnects_total", "Times the live stream's connection ended", labels: ["flow"]
+        ).with(flow)
+    }
+
+    func message(_ action: String, _ id: EventID) {
+        // A closed set of labels: what the platform does not define is one of them.
+        let action = ["create", "update", "delete", "merge"].contains(action) ? action : "unknown"
+        processed.with(name, action).add()
+        if seen.withLock({ $0.insert(action).inserted }) { processedCreated.with(name, action).set(started) }
+        currentState.set(id.milliseconds)
+    }
+
+    func connected() { log.info("Connected to the live stream") }
+
+    func disconnected(_ end: StreamEnd, _ wait: Duration) {
+        disconnects.add()
+        guard let code = end.code else {
+            log.info("The live stream ended and is connected again", .field("wait", wait))
+            return
+        }
+        log.warning(
+            "The live stream can't be read; trying again", .field("error.code", code), .field("reason", end.reason),
+            .field("wait", wait))
+    }
+
+    func gap(_ position: EventID, _ first: EventID) {
+        log.error(
+            "OpenCTI no longer holds the events after our position: a recovery replays what exists; deletions are found "
+                + "by the sweep at its end", .field("stream.position", position.description),
+            .field("stream.first", first.description))
+    }
+
+    func recoveryRefused() { log.warning("OpenCTI does not recover this stream; only live events come") }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import Engine
+import OpenCTI
+import Storage
+import Synchronization
+import Telemetry
+
+/// The live stream as a source of items.
+///
+/// An actor, so that the translator with its parser belongs to one reader.
+actor IndicatorSource: FlowSource {
+    private let stream: LiveStream
+    private let translator: IndicatorTranslator
+    private let progress: StreamState
+    private let events: Events
+    private let status: FlowStatus
+    private let time: any TimeSource
+    /// Whether a recovery from the very beginning is under way: its end makes the ledger complete.
+    private var recoversEverything: Bool
+    private var lastData: EventID?
+    private let isClosed = Atomic(false)
+
+    init(
+        stream: LiveStream, translator: sending IndicatorTranslator, progress: StreamState, events: Events,
+        status: FlowStatus, time: any TimeSource, recoversEverything: Bool
+    ) {
+        self.stream = stream
+        self.translator = translator
+        self.progress = progress
+        self.events = events
+        self.status = status
+        self.time = time
+        self.recoversEverything = recoversEverything
+    }
+
+    func next() async throws -> SourceRead {
+        while true {
+            if let reason = progress.restartReason { throw ConnectorError.restart(reason: reason) }
+            if isClosed.load(ordering: .relaxed) { return .end }
+            let batch: StreamBatch
+            do { batch = try await stream.next() } catch {
+                if isClosed.load(ordering: .relaxed) { return .end }
+                throw error
+            }
+            var items: [Item] = []
+            items.reserveCapacity(batch.frames.count + 1)
+            for notice in batch.notices { heed(notice, &items) }
+            translate(batch, into: &items)
+            if !items.isEmpty { return .items(items) }
+        }
+    }
+
+    private func translate(_ batch: StreamBatch, into items: inout [Item]) {
+        let now = time.now
+        batch.forEachFrame { frame, data in
+            guard frame.kind != .connected, let id = frame.id ?? lastData else { return }
+            let group = SourcePosition(major: id.milliseconds, minor: id.sequence)
+            var item = Item(
+                group: group, position: group, source: Digest128(high: 0, low: 0), time: id.instant,
+                label: batch.eventName(of: frame) ?? "event")
+            switch frame.kind {
+            case .heartbeat:
+                // The platform's clock and its event log's may differ by some seconds: not trusted up to the end.
+                let cautious = id.earlier(by: .seconds(10))
+                let position = lastData.map { max($0, cautious) } ?? cautious
+                item.position = SourcePosition(major: position.milliseconds, minor: position.sequence)
+            case .connected, .noRecover: return
+            case .create, .update, .delete, .merge, .unknown:
+                lastData = id
+                if frame.droppedBytes > 0 {
+                    item.note = .init(
+                        .deadLettered, code: "event.too_large",
+                        reason: "An event of \(frame.droppedBytes) bytes was not read. Raise the limit or look at it in OpenCTI.")
+                } else {
+                    let slice = batch.slice(of: frame)
+                    item.input = InputSlice(chunk: slice.bytes, range: slice.range)
+                    if frame.kind.isData {
+                        translator.translate(frame.kind, data, into: &item, now: now)
+                    } else {
+                        item.note = .init(.skipped, code: "event.unknown", reason: item.label)
+                    }
+                }
+                if item.note == nil || item.note?.outcome == .deadLettered { events.message(item.label, id) }
+            }
+            items.append(item)
+        }
+    }
+
+    private func heed(_ notice: StreamNotice, _ items: inout [Item]) {
+        switch notice {
+        case .connected:
+            events.connected()
+            status.source(trouble: nil)
+        case .disconnected(let end, let wait):
+            events.disconnected(end, wait)
+            if end.code != nil { status.source(trouble: end.reason) }
+        case .gap(let position, let first, let until):
+            events.gap(position, first)
+            progress.recover(until: until)
+        case .recoveryRefused:
+            events.recoveryRefused()
+            progress.recoveryIsOff()
+            recoversEverything = false
+        case .recoveryFinished:
+            guard recoversEverything else { return }
+            recoversEverything = false
+            var end = Item(
+                group: SourcePosition(major: 0), position: nil, source: Digest128(high: 0, low: 0), time: time.now,
+                label: "recovery")
+            end.marker = .recoveryEnd
+            items.append(end)
+        }
+    }
+
+    func acknowledge(_ position: SourcePosition) async {
+        progress.isDurable(EventID(milliseconds: position.major, sequence: position.minor))
+    }
+
+    func item(from letter: DeadLetter) async -> Item? {
+        // `<event> <position>`, as the engine wrote it.
+        let parts = letter.position.split(separator: " ")
+        guard parts.count == 2, let group = SourcePosition(parsing: parts[1]) else { return nil }
+        let kind: StreamFrame.Kind
+        switch parts[0] {
+        case "create": kind = .create
+        case "update": kind = .update
+        case "delete": kind = .delete
+        default: return nil
+        }
+        var item = Item(
+            group: group, position: nil, source: letter.source,
+            time: Instant(milliseconds: Int64(clamping: group.major)), label: String(parts[0]))
+        item.input = InputSlice(letter.input)
+        letter.input.withUnsafeBytes { translator.translate(kind, $0, into: &item, now: time.now) }
+        return item
+    }
+
+    nonisolated func close() async {
+        isClosed.store(true, ordering: .relaxed)
+        await stream.close()
+    }
+}
+
+/// The position as the platform keeps it, for the ping loop: only what is durable here is told there.
+final class StreamState: Sendable {
+    private struct State {
+        var connector: ConnectorState
+        var restartReason: String?
+    }
+    private let state: Mutex<State>
+
+    init(_ connector: ConnectorState) { state = Mutex(State(connector: connector)) }
+
+    var connector: ConnectorState { state.withLock { $0.connector } }
+    var restartReason: String? { state.withLock { $0.restartReason } }
+
+    func isDurable(_ position: EventID) { state.withLock { $0.connector.startFrom = position } }
+    func recover(until date: Instant) { state.withLock { $0.connector.recoverUntil = date.secondsDescription } }
+    func recoveryIsOff() { state.withLock { $0.connector.recoverUntil = nil } }
+
+    /// The platform holds another state than ours: everything that depends on it starts again.
+    func replaced(because reason: String) { state.withLock { $0.restartReason = reason } }
+}
