@@ -63,7 +63,7 @@ let package = Package(
         // Connectors: compositions of the engine's stages.
         module(
             "ConnectorKit", in: "Connectors",
-            ["Base", "Engine", "Falcon", "HTTPClient", "OpenCTI", "Settings", "Telemetry"]),
+            ["Base", "Engine", "Falcon", "HTTPClient", "HTTPServer", "OpenCTI", "Settings", "Telemetry"]),
         module(
             "FalconIndicators", in: "Connectors",
             [

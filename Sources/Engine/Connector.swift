@@ -24,9 +24,10 @@ public protocol Connector: Sendable {
     /// The flow's and the target's names in the state store.
     var flowName: String { get }
     var targetName: String { get }
-    /// What `explain` may be asked for: the keys that a value could have at the target, and the source that an id names.
+    /// What `explain` may be asked for: the keys that a value could have at the target, and the source that an id names
+    /// (asking the source system where the id is not the one that the ledger keeps).
     func keys(of value: String) -> [Digest128]
-    func source(of id: String) -> Digest128?
+    func source(of id: String) async throws -> Digest128?
     /// A contribution in words: field → text.
     func describe(_ contribution: [UInt8]) -> [(field: String, text: String)]
 }
@@ -52,7 +53,8 @@ public struct ConnectorContext: Sendable {
 
     public init(
         name: String, settings: ResolvedSettings, store: any StateStore, log: Log, metrics: Metrics, health: Health,
-        time: any TimeSource, guards: GuardPolicy, ceiling: DeleteCeiling, shared: SharedParts, isStateEphemeral: Bool = false,
+        time: any TimeSource, guards: GuardPolicy, ceiling: DeleteCeiling, shared: SharedParts,
+        isStateEphemeral: Bool = false,
         fencingToken: Int64 = 0
     ) {
         self.name = name

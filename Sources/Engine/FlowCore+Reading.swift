@@ -254,6 +254,17 @@ extension FlowCore {
             !keys[slot].isAsking
         else { return }
         if keys[slot].remoteID == entry.remoteID, keys[slot].digest == entry.digest { return }
+        if entry.remoteID.isEmpty {
+            guard keys[slot].state != nil, keys[slot].state != .absent else { return }
+            entryCount -= 1
+            keys[slot].state = keys[slot].owners.isEmpty ? nil : .absent
+            keys[slot].remoteID = ""
+            keys[slot].digest = .zero
+            keys[slot].isEntryDirty = true
+            list(slot, at: now)
+            decide(slot, at: now)
+            return
+        }
         if keys[slot].state == nil || keys[slot].state == .absent {
             if keys[slot].state == nil { entryCount += 1 }
             keys[slot].state = .found

@@ -108,6 +108,7 @@ public struct OperationBatch: Sendable {
 /// A key as the target shows it: from reconciling, or after somebody changed it there.
 public struct ObservedEntry: Sendable {
     public var key: Digest128
+    /// Empty: the target does not have it (any more).
     public var remoteID: String
     /// Digest of the content in the connector's encoding; zero where it could not be told.
     public var digest: Digest128

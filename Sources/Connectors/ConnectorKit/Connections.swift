@@ -40,9 +40,15 @@ public struct Connections: Sendable {
         let budget = context.shared.part("falcon-budget/\(tenant)") {
             TokenBucket(name: "falcon", limit: limit, time: context.time)
         }
-        let transport = try transport("falcon", settings[FalconSettings.verification]) { _ in }
+        let inner = RateLimited(try transport("falcon", settings[FalconSettings.verification]) { _ in }, budget: budget)
+        // Short: the engine has the longer patience, and says what it waits for.
+        var policy = RetryPolicy()
+        policy.attempts = 3
+        policy.totalTime = .seconds(20)
+        let transport = Retrying(
+            inner, policy: policy, time: context.time, observer: HTTPMetrics(context.metrics, connection: "falcon"))
         return try FalconClient(
-            transport: RateLimited(transport, budget: budget), credentials: credentials,
+            transport: transport, credentials: credentials,
             baseURL: settings[FalconSettings.baseURL], userAgent: Self.userAgent, timeout: .seconds(60),
             time: context.time)
     }
@@ -56,7 +62,7 @@ public struct Connections: Sendable {
 
     private func transport(
         _ kind: StaticString, _ verification: TLSVerification, _ adjust: (inout TLSConfiguration) -> Void
-    ) throws -> any HTTPTransport {
+    ) throws -> Metered<CurlTransport> {
         var configuration = HTTPConfiguration(userAgent: Self.userAgent)
         switch verification {
         case .system: break
@@ -70,7 +76,8 @@ public struct Connections: Sendable {
             configuration.tls.trustsSystemAuthorities = false
         }
         adjust(&configuration.tls)
-        return try CurlTransport(configuration: configuration)
+        let observer = HTTPMetrics(context.metrics, connection: "\(kind)")
+        return Metered(try CurlTransport(configuration: configuration), observer: observer, time: context.time)
     }
 
     private static func pem(_ text: String) -> TLSConfiguration.PEM {

@@ -26,7 +26,8 @@ public enum OpenCTISettings {
         "https.ca_certificates", "PEM text or a file of CA certificates that are trusted besides the system's."
     ).at(.connection("opencti", "ca_certificates"))
     public static let customHeaders = Setting<Secret?>(
-        "opencti.custom_headers", "Headers sent with every request, `Name1:value1;Name2:value2`, as proxies may ask for."
+        "opencti.custom_headers",
+        "Headers sent with every request, `Name1:value1;Name2:value2`, as proxies may ask for."
     ).at(.connection("opencti", "custom_headers"))
     public static let jsonLogging = Setting<Bool>(
         "opencti.json_logging", default: true, "Log lines in the form of the OpenCTI connectors."
@@ -41,7 +42,8 @@ public enum OpenCTISettings {
     ).example("6b8d1c1e-7c1b-4b0e-9b1e-0d8f3b0f7a11").checking { id in
         id == "ChangeMe" ? InvalidValue("still has the sample's value", remedy: "Make one with `uuidgen`.") : nil
     }
-    public static let scope = Setting<[String]>("connector.scope", "Registered with the platform; nothing depends on it.")
+    public static let scope = Setting<[String]>(
+        "connector.scope", "Registered with the platform; nothing depends on it.")
     public static let name = Setting<String>("connector.name", "How the platform shows it; at least two characters.")
         .checking { $0.count < 2 ? InvalidValue("is shorter than two characters") : nil }
 
@@ -106,7 +108,8 @@ public enum LiveStreamSettings {
         "Where the first start begins, epoch milliseconds; without it, at the very beginning."
     ).checking { text in
         guard let text, EventID(position: text) == nil else { return nil }
-        return InvalidValue("is neither milliseconds nor an event id", remedy: "Give epoch milliseconds: 1711633413527.")
+        return InvalidValue(
+            "is neither milliseconds nor an event id", remedy: "Give epoch milliseconds: 1711633413527.")
     }
 
     public static let all: [any AnySetting] = [

@@ -23,7 +23,8 @@ final class Events: Sendable {
         started = now
         // The original's metrics: name, help and labels as they were.
         // Source: OpenCTI → CrowdStrike Endpoint Security, 5.
-        processed = metrics.counter("processed_messages_total", "Number of processed messages", labels: ["name", "action"])
+        processed = metrics.counter(
+            "processed_messages_total", "Number of processed messages", labels: ["name", "action"])
         processedCreated = metrics.gauge(
             "processed_messages_created", "Number of processed messages", labels: ["name", "action"])
         currentState = metrics.gauge("current_state", "Current connector state", labels: ["name"]).with(name)
@@ -55,8 +56,8 @@ final class Events: Sendable {
 
     func gap(_ position: EventID, _ first: EventID) {
         log.error(
-            "OpenCTI no longer holds the events after our position: a recovery replays what exists; deletions are found "
-                + "by the sweep at its end", .field("stream.position", position.description),
+            "OpenCTI no longer holds the events after our position: everything is read once more",
+            .field("stream.position", position.description),
             .field("stream.first", first.description))
     }
 

@@ -101,11 +101,7 @@ final class IOCModel: StateModel {
     }
 
     private func canonical(_ value: String, _ type: IOCType) -> String {
-        switch type {
-        case .domain: (try? DomainName(parsing: value))?.ascii ?? value.lowercased()
-        case .ipv4, .ipv6: IPAddress(parsing: value)?.description ?? value
-        case .md5, .sha256: value.lowercased()
-        }
+        IndicatorValue.canonical(value, as: type) ?? value
     }
 
     // The digest that our own content would have, so that an unchanged indicator needs no write; zero when the tenant's

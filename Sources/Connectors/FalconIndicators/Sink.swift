@@ -3,6 +3,7 @@
 import Base
 import Engine
 import Falcon
+import HTTPClient
 import JSON
 import OpenCTI
 import STIX

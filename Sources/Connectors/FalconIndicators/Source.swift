@@ -19,12 +19,15 @@ actor IndicatorSource: FlowSource {
     private let time: any TimeSource
     /// Whether a recovery from the very beginning is under way: its end makes the ledger complete.
     private var recoversEverything: Bool
+    /// For a dry run: ends with the first sign that nothing is left to read.
+    private let stopsWhenCaughtUp: Bool
+    private var hasCaughtUp = false
     private var lastData: EventID?
     private let isClosed = Atomic(false)
 
     init(
         stream: LiveStream, translator: sending IndicatorTranslator, progress: StreamState, events: Events,
-        status: FlowStatus, time: any TimeSource, recoversEverything: Bool
+        status: FlowStatus, time: any TimeSource, recoversEverything: Bool, stopsWhenCaughtUp: Bool = false
     ) {
         self.stream = stream
         self.translator = translator
@@ -33,12 +36,13 @@ actor IndicatorSource: FlowSource {
         self.status = status
         self.time = time
         self.recoversEverything = recoversEverything
+        self.stopsWhenCaughtUp = stopsWhenCaughtUp
     }
 
     func next() async throws -> SourceRead {
         while true {
             if let reason = progress.restartReason { throw ConnectorError.restart(reason: reason) }
-            if isClosed.load(ordering: .relaxed) { return .end }
+            if isClosed.load(ordering: .relaxed) || (stopsWhenCaughtUp && hasCaughtUp) { return .end }
             let batch: StreamBatch
             do { batch = try await stream.next() } catch {
                 if isClosed.load(ordering: .relaxed) { return .end }
@@ -48,6 +52,9 @@ actor IndicatorSource: FlowSource {
             items.reserveCapacity(batch.frames.count + 1)
             for notice in batch.notices { heed(notice, &items) }
             translate(batch, into: &items)
+            if stopsWhenCaughtUp, batch.frames.contains(where: { $0.kind == .heartbeat }) {
+                hasCaughtUp = await !stream.isRecovering
+            }
             if !items.isEmpty { return .items(items) }
         }
     }
@@ -72,7 +79,9 @@ actor IndicatorSource: FlowSource {
                 if frame.droppedBytes > 0 {
                     item.note = .init(
                         .deadLettered, code: "event.too_large",
-                        reason: "An event of \(frame.droppedBytes) bytes was not read. Raise the limit or look at it in OpenCTI.")
+                        reason:
+                            "An event of \(frame.droppedBytes) bytes was not read. Raise the limit or look at it in OpenCTI."
+                    )
                 } else {
                     let slice = batch.slice(of: frame)
                     item.input = InputSlice(chunk: slice.bytes, range: slice.range)
@@ -96,9 +105,9 @@ actor IndicatorSource: FlowSource {
         case .disconnected(let end, let wait):
             events.disconnected(end, wait)
             if end.code != nil { status.source(trouble: end.reason) }
-        case .gap(let position, let first, let until):
+        case .gap(let position, let first, _):
             events.gap(position, first)
-            progress.recover(until: until)
+            progress.mustRecover()
         case .recoveryRefused:
             events.recoveryRefused()
             progress.recoveryIsOff()
@@ -148,17 +157,26 @@ final class StreamState: Sendable {
     private struct State {
         var connector: ConnectorState
         var restartReason: String?
+        var hasGap = false
     }
     private let state: Mutex<State>
 
     init(_ connector: ConnectorState) { state = Mutex(State(connector: connector)) }
 
     var connector: ConnectorState { state.withLock { $0.connector } }
+    var hasGap: Bool { state.withLock { $0.hasGap } }
     var restartReason: String? { state.withLock { $0.restartReason } }
 
     func isDurable(_ position: EventID) { state.withLock { $0.connector.startFrom = position } }
-    func recover(until date: Instant) { state.withLock { $0.connector.recoverUntil = date.secondsDescription } }
     func recoveryIsOff() { state.withLock { $0.connector.recoverUntil = nil } }
+
+    /// Events were lost for good: everything has to be read once more.
+    func mustRecover() {
+        state.withLock {
+            $0.hasGap = true
+            $0.restartReason = "the platform's log starts after our position: a complete recovery is needed"
+        }
+    }
 
     /// The platform holds another state than ours: everything that depends on it starts again.
     func replaced(because reason: String) { state.withLock { $0.restartReason = reason } }

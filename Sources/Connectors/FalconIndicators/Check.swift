@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import ConnectorKit
+public import Engine
+import Falcon
+import OpenCTI
+import Settings
+
+extension FalconIndicatorsConnector {
+    /// Platform, token and capabilities, the live stream and its filters, the tenant and each scope. Reads only.
+    public func check(_ report: @Sendable (CheckLine) -> Void) async {
+        await checkOpenCTI(report)
+        await checkFalcon(report)
+    }
+
+    private func checkOpenCTI(_ report: @Sendable (CheckLine) -> Void) async {
+        do {
+            let client = try connections.openCTI()
+            let version = try await client.platformVersion()
+            report(.init(.ok, "opencti", "OpenCTI \(version.map { "\($0)" } ?? "of unknown version") answers."))
+            let user = try await client.me()
+            for (capability, need) in [
+                ("CONNECTORAPI", "to register and keep its state"), ("TAXIIAPI", "to read live streams"),
+            ] {
+                report(
+                    user.has(capability)
+                        ? .init(.ok, "opencti.capability", "The user “\(user.name)” has \(capability).")
+                        : .init(
+                            .problem, "opencti.capability",
+                            "The user “\(user.name)” lacks \(capability), needed \(need). Add it to the user's role.",
+                            isRemote: true))
+            }
+            await checkStream(client, report)
+        } catch let error as any ActionableError {
+            report(.init(.problem, error.code.text, error.description, isRemote: true))
+        } catch {
+            report(.init(.problem, "opencti", "\(error)", isRemote: true))
+        }
+    }
+
+    private func checkStream(_ client: OpenCTIClient, _ report: @Sendable (CheckLine) -> Void) async {
+        let id = context.settings[LiveStreamSettings.id]
+        guard id != "live" else {
+            report(
+                .init(
+                    .warning, "opencti.stream",
+                    "The stream “live” carries everything and needs BYPASS. A live stream of its own with the filters "
+                        + "Entity type = Indicator, Pattern type = stix, Revoked = No is faster and safer."))
+            return
+        }
+        do {
+            guard let stream = try await client.streamCollection(id) else {
+                report(
+                    .init(
+                        .problem, "opencti.stream",
+                        "There is no live stream \(id), or the user may not see it. Create it under Data sharing › Live "
+                            + "streams, and add the user to its accesses.", isRemote: true))
+                return
+            }
+            report(
+                stream.isLive
+                    ? .init(.ok, "opencti.stream", "The live stream “\(stream.name ?? id)” is started.")
+                    : .init(
+                        .problem, "opencti.stream", "The live stream “\(stream.name ?? id)” is stopped. Start it.",
+                        isRemote: true))
+            for line in StreamFilters.judge(stream.filters) { report(line) }
+        } catch {
+            report(.init(.problem, error.code.text, error.description, isRemote: true))
+        }
+    }
+
+    private func checkFalcon(_ report: @Sendable (CheckLine) -> Void) async {
+        let client: FalconClient
+        do { client = try connections.falcon() } catch {
+            report(.init(.problem, "falcon", "\(error)"))
+            return
+        }
+        do throws(FalconError) {
+            _ = try await client.searchIOCs(nil, limit: 1)
+            report(.init(.ok, "falcon.scope", "“\(FalconScope.iocRead)” is granted (\(await client.session.address))."))
+        } catch {
+            report(.init(.problem, error.code.text, error.description, isRemote: true))
+            if case .missingScope = error {} else { return }
+        }
+        do throws(FalconError) {
+            // An empty batch changes nothing: the scope is judged before the content.
+            _ = try await client.createIOCs(IOCBatch(comment: "sallyport check"))
+            report(.init(.ok, "falcon.scope", "“\(FalconScope.iocWrite)” is granted."))
+        } catch {
+            switch error {
+            case .badRequest: report(.init(.ok, "falcon.scope", "“\(FalconScope.iocWrite)” is granted."))
+            default: report(.init(.problem, error.code.text, error.description, isRemote: true))
+            }
+        }
+        await checkActions(client, report)
+    }
+
+    private func checkActions(_ client: FalconClient, _ report: @Sendable (CheckLine) -> Void) async {
+        let settings = context.settings
+        do throws(FalconError) {
+            let rules = try await client.actionRules(["no_action", "allow", "detect", "prevent"])
+            let known = Self.platforms(rules)
+            let wanted: [(String, [IOCType])] = [
+                (settings[FalconIndicatorsSettings.actionOnIP].rawValue, [.ipv4, .ipv6]),
+                (settings[FalconIndicatorsSettings.actionOnDomain].rawValue, [.domain]),
+                (settings[FalconIndicatorsSettings.actionOnHash].rawValue, [.md5, .sha256]),
+            ]
+            for (action, types) in wanted {
+                for type in types where known[action]?[type.description]?.isEmpty ?? true {
+                    report(
+                        .init(
+                            .warning, "falcon.action", "The tenant does not list the action “\(action)” for \(type).",
+                            isRemote: true))
+                }
+            }
+            let takesMobile = known.values.contains { $0.values.contains { !$0.isDisjoint(with: .mobile) } }
+            if settings[FalconIndicatorsSettings.isMobileActive], !takesMobile {
+                report(
+                    .init(
+                        .warning, "falcon.mobile",
+                        "CROWDSTRIKE_FALCON_FOR_MOBILE_ACTIVE is on, and the tenant takes neither android nor ios."))
+            }
+        } catch {
+            report(.init(.warning, error.code.text, error.description, isRemote: true))
+        }
+    }
+}
+
+/// Compares a live stream's filters with what this connector needs.
+///
+/// Source: OpenCTI → CrowdStrike Endpoint Security, 4 (Entity type = Indicator, Revoked = No).
+enum StreamFilters {
+    static func judge(_ filters: FilterGroup?) -> [CheckLine] {
+        guard let filters else {
+            return [.init(.warning, "opencti.stream_filter", "The live stream's filters can't be read.")]
+        }
+        var lines: [CheckLine] = []
+        func judge(_ keys: Set<String>, _ wanted: Set<String>, _ name: String, _ consequence: String) {
+            let found = filters.filters.filter { !$0.keys.filter(keys.contains).isEmpty }
+            let values = Set(found.flatMap { $0.texts.map { $0.lowercased() } })
+            if found.isEmpty {
+                lines.append(
+                    .init(.warning, "opencti.stream_filter", "No filter on \(name): \(consequence)"))
+            } else if values.isDisjoint(with: wanted) || found.contains(where: { $0.op != "eq" }) {
+                lines.append(
+                    .init(
+                        .warning, "opencti.stream_filter",
+                        "The filter on \(name) is \(values.sorted().joined(separator: ", ")): \(consequence)"))
+            } else {
+                lines.append(
+                    .init(.ok, "opencti.stream_filter", "\(name) = \(values.sorted().joined(separator: ", "))"))
+            }
+        }
+        judge(
+            ["entity_type"], ["indicator"], "Entity type",
+            "set it to Indicator, or everything else is read and dropped.")
+        judge(
+            ["pattern_type"], ["stix"], "Pattern type", "set it to stix, or YARA and Sigma rules are read and dropped.")
+        judge(
+            ["revoked"], ["false"], "Revoked",
+            "set it to No, and the platform tells of a revocation as a deletion; without it we notice by ourselves.")
+        return lines
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Base
+import ConnectorKit
+public import Engine
+import OpenCTI
+import Telemetry
+
+extension FalconIndicatorsConnector {
+    /// The same flow with a sink that writes nothing. The context's store is a scratch copy, so nothing is kept either, and
+    /// neither registration nor ping changes the platform.
+    public func plan(
+        _ report: @escaping @Sendable (PlannedChange) -> Void, until stop: StopSignal
+    ) async throws -> Accounting {
+        let openCTI = try connections.openCTI()
+        let version: PlatformVersion?
+        do { version = try await openCTI.platformVersion() } catch {
+            throw ConnectorError.refused(code: error.code, reason: error.description)
+        }
+        let prepared = try await prepare(nil, openCTI, version, .silent)
+        let status = FlowStatus()
+        let sink = PlanSink(inner: sink(prepared, openCTI, version, .silent), report: report)
+        try await flow(
+            prepared, openCTI, version, StreamState(prepared.start.state), status,
+            BoundedChannel(capacity: 1), .silent, until: stop, sink: sink, stopsWhenCaughtUp: true)
+        return status.snapshot.accounting
+    }
+
+    public func keys(of value: String) -> [Digest128] {
+        let candidates = IOCType.allCases.compactMap { type in
+            IndicatorValue.canonical(value, as: type).map { model.key(type, $0) }
+        }
+        return Array(Set(candidates))
+    }
+
+    /// The ledger knows indicators by the platform's internal id. A STIX id changes with the pattern: the platform says
+    /// which indicator has it now.
+    public func source(of id: String) async throws -> Digest128? {
+        if let uuid = Digest128(uuid: id) { return uuid }
+        guard id.hasPrefix("indicator--") else { return nil }
+        let client = try connections.openCTI()
+        do throws(OpenCTIError) {
+            return try await client.indicator(id).map { model.source($0.id) }
+        } catch {
+            throw ConnectorError.refused(code: error.code, reason: error.description)
+        }
+    }
+
+    public func describe(_ contribution: [UInt8]) -> [(field: String, text: String)] {
+        guard let content = IOCContent(encoded: contribution) else { return [] }
+        return content.described
+    }
+}
+
+extension IOCContent {
+    var described: [(field: String, text: String)] {
+        var fields: [(field: String, text: String)] = [
+            ("type", type.description), ("value", value), ("action", action.description),
+            ("severity", severity.description), ("platforms", platforms.names.joined(separator: ", ")),
+        ]
+        if case .at(let end) = expiration { fields.append(("expiration", end.description)) }
+        if !tags.isEmpty { fields.append(("tags", tags.joined(separator: ", "))) }
+        if !description.isEmpty { fields.append(("description", description)) }
+        return fields
+    }
+}
+
+/// Takes every operation for granted and reports it.
+private struct PlanSink: FlowSink {
+    let inner: FalconSink
+    let report: @Sendable (PlannedChange) -> Void
+
+    func deliver(_ batch: OperationBatch) async -> [OperationResult] {
+        batch.operations.map { operation in
+            let content = IOCContent(encoded: operation.content)
+            report(
+                PlannedChange(
+                    action: operation.isMark ? "mark" : operation.kind.description,
+                    subject: content.map { "\($0.type):\($0.value)" } ?? operation.key.description,
+                    detail: content?.described ?? [], reason: ""))
+            return .applied(remoteID: operation.remoteID.isEmpty ? "planned" : operation.remoteID)
+        }
+    }
+
+    func holding(_ key: Digest128, removal: [UInt8], source: Digest128) async -> FlowCore.Holding {
+        await inner.holding(key, removal: removal, source: source)
+    }
+}
