@@ -87,7 +87,7 @@ public enum GuardrailSettings {
             + "share below within an hour."
     ).at(.global("guardrails", "delete_ceiling")).within(0...100_000_000)
     public static let deleteShare = Setting<Double>(
-        "sallyport.guardrails_delete_share", default: 0.2, "That share of our entries at the target, from 0 to 1."
+        "sallyport.guardrails_delete_share", default: 0.2, "That share of our entries at the target: 0.2 is a fifth."
     ).at(.global("guardrails", "delete_share")).within(0...1)
 
     public static let all: [any AnySetting] = [isOn, deleteCeiling, deleteShare]

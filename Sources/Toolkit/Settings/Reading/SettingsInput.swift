@@ -65,9 +65,12 @@ struct Environment {
                 return false
             }
             let base = upper.hasSuffix("_FILE") ? String(upper.dropLast(5)) : upper
+            if Self.ofEverybody.contains(upper) { return false }
             return !known.contains(upper) && !known.contains(base) && !isOfKubernetes(upper, values[name] ?? "")
         }.sorted()
     }
+
+    private static let ofEverybody: Set<String> = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
 
     private func isOfKubernetes(_ name: String, _ value: String) -> Bool {
         name.hasSuffix("_SERVICE_HOST") || name.contains("_SERVICE_PORT")
