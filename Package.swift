@@ -123,6 +123,6 @@ let package = Package(
 if Context.environment["SALLYPORT_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
-            name: "fuzz", dependencies: ["CSimdjson", "JSON"], path: "Fuzz", exclude: ["README.md", "corpus"],
+            name: "fuzz", dependencies: ["CSimdjson", "JSON", "NetAddress", "STIX"], path: "Fuzz", exclude: ["README.md", "corpus"],
             swiftSettings: strict))
 }

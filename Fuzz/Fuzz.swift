@@ -13,6 +13,8 @@ enum Fuzz {
         "json": fuzzJSON,
         "json-raw": fuzzRawMember,
         "json-write": fuzzJSONWriter,
+        "net-address": fuzzNetAddress,
+        "stix-pattern": fuzzPattern,
     ]
 
     static let body: Body? = targets.first { CommandLine.arguments.dropFirst().first == $0.key }?.value
