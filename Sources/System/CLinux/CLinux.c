@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/vfs.h>
 
 void sp_name_this_thread(const char *name) {
     char shortened[16];
@@ -28,4 +29,9 @@ void sp_forbid_core_dumps(void) {
 ptrdiff_t sp_last_index_of(const void *data, int byte, size_t size) {
     const void *hit = memrchr(data, byte, size);
     return hit ? (const char *)hit - (const char *)data : -1;
+}
+
+long sp_file_system_kind(const char *path) {
+    struct statfs info;
+    return statfs(path, &info) == 0 ? (long)info.f_type : -1;
 }

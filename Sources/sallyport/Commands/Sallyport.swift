@@ -10,6 +10,6 @@ extension Command {
                 connector it replaces, or with a sallyport.yaml of several flows.
                 """,
             options: [CommandLineProgram.json],
-            subcommands: [.version, .completions])
+            subcommands: [.run, .version, .completions])
     }
 }

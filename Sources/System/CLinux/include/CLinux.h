@@ -14,3 +14,5 @@ void sp_trim_malloc(void);
 void sp_forbid_core_dumps(void);
 /// Position of the last `byte` in `size` bytes at `data`, or -1.
 ptrdiff_t sp_last_index_of(const void *data, int byte, size_t size);
+/// The kind of file system that holds `path` (the magic numbers of linux/magic.h); -1 when it can't be told.
+long sp_file_system_kind(const char *path);
