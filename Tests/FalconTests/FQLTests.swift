@@ -21,12 +21,14 @@ import Testing
         #expect(nested.text == "expired:true+type:'md5',type:'domain'")
     }
 
+    // covers: falcon:fql, bug:4
     @Test(arguments: ["", "a'", "a\"", "a\\", "a\n", "a\u{7F}", "x'+deleted:true+value:'"])
     func `refuses values that could change the filter`(value: String) {
         #expect(throws: FQL.Refusal.self) { try FQL.exact(.value, value) }
         #expect(throws: FQL.Refusal.self) { try FQL.any(.value, ["ok", value]) }
     }
 
+    // covers: falcon:fql
     @Test func `escapes free text`() throws {
         #expect(try FQL.text(.source, #"it's C:\x"#, .textMatch).text == #"source:~'it\'s C:\\x'"#)
         #expect(throws: FQL.Refusal.self) { try FQL.text(.source, "") }

@@ -5,6 +5,7 @@ import Falcon
 import Testing
 
 @Suite("Falcon base URL") struct FalconAddressTests {
+    // covers: falcon:clouds, key:CROWDSTRIKE_API_BASE_URL
     @Test(arguments: [
         ("https://api.crowdstrike.com", "https://api.crowdstrike.com"),
         ("https://api.crowdstrike.com/", "https://api.crowdstrike.com"),
@@ -21,6 +22,7 @@ import Testing
         #expect(try FalconAddress(text).description == expected)
     }
 
+    // covers: falcon:no-leak, key:CROWDSTRIKE_API_BASE_URL
     @Test(arguments: [
         "", "us-9", "ftp://api.crowdstrike.com", "http://api.crowdstrike.com", "https://", "https://:443",
         "https://user:secret@api.crowdstrike.com", "https://api.crowdstrike.com?x=1", "https://api.crowdstrike.com#x",
@@ -45,6 +47,7 @@ import Testing
         #expect(throws: FalconError.self) { try FalconCredentials(clientID: "x", clientSecret: .init(text)) }
     }
 
+    // covers: falcon:member-cid, key:CROWDSTRIKE_MEMBER_CID
     @Test func `strip the checksum of a member CID`() throws {
         let cid = "0123456789ABCDEF0123456789abcdef"
         #expect(

@@ -10,6 +10,7 @@ import Testing
         try await Tenant { _ in answer }.client.searchIOCs(nil)
     }
 
+    // covers: falcon:envelope, bug:20
     @Test(arguments: [
         #"{"meta":{"query_time":0.1,"trace_id":"t"},"resources":null,"errors":null}"#,
         #"{"meta":{"query_time":0.1,"trace_id":"t"},"resources":[],"errors":[]}"#,
@@ -19,6 +20,7 @@ import Testing
         #expect(try await search(.status(200, body)).rows.isEmpty)
     }
 
+    // covers: falcon:advanced-offset
     @Test func `trust the rows, not the total, which counts deleted ones`() async throws {
         let page = try await search(
             .status(
@@ -29,6 +31,7 @@ import Testing
         #expect(page.total == 1)
     }
 
+    // covers: falcon:html
     @Test(arguments: ["", "<html></html>", "[]", "null", "{}", "{\"a\":1}", "{\"resources\":[}"])
     func `are refused when they are no envelope`(body: String) async throws {
         let error = await #expect(throws: FalconError.self) { _ = try await search(.status(200, body)) }
@@ -36,12 +39,14 @@ import Testing
         #expect(error?.isOutcomeUnknown == true)
     }
 
+    // covers: falcon:partial, bug:6
     @Test func `turn an error beside a success of a search into a failure`() async throws {
         let body = #"{"meta":{},"resources":null,"errors":[{"code":500,"message":"internal"}]}"#
         let error = await #expect(throws: FalconError.self) { _ = try await search(.status(200, body)) }
         #expect(error?.code == "falcon.unavailable")
     }
 
+    // covers: falcon:trace
     @Test(arguments: [
         (400, "falcon.bad_request", false), (403, "falcon.scope", false), (404, "falcon.not_found", false),
         (409, "falcon.conflict", false), (413, "falcon.too_large", false), (414, "falcon.too_large", false),
@@ -59,6 +64,7 @@ import Testing
         }
     }
 
+    // covers: falcon:403-scope
     @Test func `name the missing scope as the console does`() async throws {
         let tenant = try Tenant { _ in .status(403, headers: ["X-Cs-Traceid": "trace-1"], "{}") }
         let read = await #expect(throws: FalconError.self) { _ = try await tenant.client.searchIOCs(nil) }
@@ -68,6 +74,7 @@ import Testing
         #expect(write?.description.contains("“IOC Management: Write”") == true)
     }
 
+    // covers: falcon:429
     @Test func `carry the time to wait on a 429`() async throws {
         let headers: HTTPHeaders = ["X-Ratelimit-Retryafter": "1767225630", "X-Ratelimit-Remaining": "0"]
         let epoch = await #expect(throws: FalconError.self) {
@@ -80,6 +87,7 @@ import Testing
         #expect(seconds?.retryAfter == .seconds(7))
     }
 
+    // covers: falcon:quota
     @Test func `tell the quota from other refusals`() async throws {
         let body = #"{"meta":{},"errors":[{"code":400,"message":"Limit of 1 million indicators reached. Foo"}]}"#
         let tenant = try Tenant { _ in .status(400, body) }

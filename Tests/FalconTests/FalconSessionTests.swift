@@ -8,6 +8,7 @@ import Testing
 @Suite("Falcon tokens") struct FalconSessionTests {
     private static let contract = Contract.falcon
 
+    // covers: falcon:token, call:token
     @Test func `one request serves all callers`() async throws {
         let tenant = try Tenant()
         let client = tenant.client
@@ -19,6 +20,7 @@ import Testing
         #expect(tenant.calls.allSatisfy { $0.request.headers["Authorization"] == "Bearer token-1" })
     }
 
+    // covers: falcon:member-cid
     @Test func `asks as the contract says, with the member CID`() async throws {
         let tenant = try Tenant(memberCID: "0123456789ABCDEF0123456789ABCDEF-A1")
         _ = try await tenant.client.platforms()
@@ -29,6 +31,7 @@ import Testing
                 == "client_id=\(Tenant.id)&client_secret=s3cret&member_cid=0123456789abcdef0123456789abcdef")
     }
 
+    // covers: falcon:token
     @Test func `renews 300 s before the end`() async throws {
         let tenant = try Tenant()
         _ = try await tenant.client.platforms()
@@ -53,6 +56,7 @@ import Testing
         #expect(error?.code == "falcon.unavailable")
     }
 
+    // covers: falcon:token-401
     @Test func `fetches one more token on a 401 and repeats the call once`() async throws {
         let tenant = try Tenant { recorded in
             recorded.request.headers["Authorization"] == "Bearer token-1"
@@ -71,6 +75,7 @@ import Testing
         #expect(tenant.calls.count == 2)
     }
 
+    // covers: falcon:token-errors
     @Test(arguments: [400, 401, 403])
     func `names bad credentials, without the secret`(status: Int) async throws {
         let tenant = try Tenant()
@@ -85,6 +90,7 @@ import Testing
         #expect(error?.description.contains("abc") == true)
     }
 
+    // covers: falcon:discovery
     @Test func `moves to the tenant's cloud named beside the token`() async throws {
         let tenant = try Tenant()
         tenant.transport.answer(
@@ -107,6 +113,7 @@ import Testing
         #expect(URLParts(tenant.calls[0].request.url)?.origin == base)
     }
 
+    // covers: falcon:discovery
     @Test(arguments: [
         ["Location": "https://api.us-2.crowdstrike.com/oauth2/token", "X-Cs-Region": "us-2"],
         ["X-Cs-Region": "us-2"], ["Location": "https://api.us-2.crowdstrike.com/oauth2/token"],
@@ -124,6 +131,7 @@ import Testing
         #expect(URLParts(tenant.calls[0].request.url)?.origin == "https://api.us-2.crowdstrike.com")
     }
 
+    // covers: falcon:no-leak
     @Test(arguments: [
         "https://evil.example/oauth2/token", "http://api.us-2.crowdstrike.com/oauth2/token",
         "https://crowdstrike.com.evil.example/oauth2/token", "https://evilcrowdstrike.com/oauth2/token",
@@ -157,6 +165,7 @@ import Testing
         #expect(tenant.transport.requests.count == 3)
     }
 
+    // covers: falcon:no-leak
     @Test func `never follows a redirect on another path`() async throws {
         let tenant = try Tenant { _ in .status(302, headers: ["Location": "https://evil.example/?q=1"]) }
         let error = await #expect(throws: FalconError.self) { _ = try await tenant.client.platforms() }

@@ -26,6 +26,7 @@ import Testing
         }
     }
 
+    // covers: falcon:pagination-limit
     @Test func `are searched with a filter encoded once`() async throws {
         let tenant = try Tenant { _ in
             .status(
@@ -61,6 +62,7 @@ import Testing
         try expectContract(tenant)
     }
 
+    // covers: falcon:pagination-after
     @Test func `are paged until a page is empty, although the last one has a cursor`() async throws {
         let tenant = try Tenant { recorded in
             let after = URLParts(recorded.request.url)?.query.first { $0.name == "after" }?.value
@@ -99,6 +101,7 @@ import Testing
         #expect(tenant.calls.count == 2)
     }
 
+    // covers: falcon:contract
     @Test func `are created from rendered objects`() async throws {
         let tenant = try Tenant { _ in .status(201, #"{"meta":{},"resources":[\#(Self.object)],"errors":[]}"#) }
         var batch = IOCBatch(comment: "IOC imported from OpenCTI")
@@ -117,6 +120,7 @@ import Testing
         try expectContract(tenant)
     }
 
+    // covers: falcon:contract
     @Test func `are updated by id`() async throws {
         let tenant = try Tenant { _ in .status(200, #"{"meta":{},"resources":[\#(Self.object)],"errors":[]}"#) }
         var batch = IOCBatch(comment: "c")
@@ -127,6 +131,7 @@ import Testing
         try expectContract(tenant)
     }
 
+    // covers: falcon:partial
     @Test func `report partial failures beside what succeeded`() async throws {
         let tenant = try Tenant { _ in
             .status(
@@ -151,6 +156,7 @@ import Testing
         #expect(tenant.transport.requests.isEmpty)
     }
 
+    // covers: falcon:ids-url, falcon:404
     @Test func `are deleted by ids that fit the URL, and what is gone is done`() async throws {
         let tenant = try Tenant { _ in
             .status(
@@ -176,6 +182,7 @@ import Testing
         #expect(try await gone.client.deleteIOCs(["a"]).isEmpty)
     }
 
+    // covers: falcon:delete-filter
     @Test func `are deleted by a filter only within named creators`() async throws {
         let tenant = try Tenant()
         await #expect(throws: FalconError.self) {
@@ -187,6 +194,7 @@ import Testing
         try expectContract(tenant)
     }
 
+    // covers: falcon:actions
     @Test func `ask what the tenant accepts`() async throws {
         let tenant = try Tenant { recorded in
             recorded.request.url.contains("entities/actions")

@@ -13,6 +13,7 @@ import Testing
         AccessToken(Secret(text), expiry: seconds.map { time.uptime + .seconds($0) })
     }
 
+    // covers: falcon:token
     @Test func `one fetch serves everybody who waits`() async throws {
         let gate = BoundedChannel<AccessToken>(capacity: 1)
         let fetches = Recorder<Void>()
@@ -102,6 +103,7 @@ import Testing
         #expect(count.elements.count == 2)
     }
 
+    // covers: falcon:token-401, config:secret-files
     @Test func `adds the token, and on a 401 tries once more with another`() async throws {
         let script = ScriptedTransport()
         let count = Recorder<Void>()

@@ -40,6 +40,7 @@ import Testing
         #expect(error?.code == "http.connection_lost" && error?.isRetryable == true)
     }
 
+    // covers: fault:cut
     @Test(arguments: [
         "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
@@ -150,6 +151,7 @@ import Testing
         #expect(try await failure(of: HTTPRequest(.get, server.url))?.code == "http.connection_lost")
     }
 
+    // covers: bug:21, fault:half-open
     @Test(arguments: ["deadline", "head", "idle", "total"])
     func `silence ends the call`(_ bound: String) async throws {
         let server = try RawServer { connection in

@@ -24,6 +24,7 @@ private struct Observer: HTTPObserver {
 
     private let lost = ScriptedTransport.Answer.failure(.connectionLost(url: "", reason: ""))
 
+    // covers: bug:5
     @Test func `repeats until it works and says so`() async throws {
         script.answer(.status(503))
         script.answer(lost)
@@ -106,6 +107,7 @@ private struct Observer: HTTPObserver {
         #expect(try await transport().send(HTTPRequest(.get, "http://h/"), by: .never).status == status)
     }
 
+    // covers: falcon:429
     @Test(
         arguments: [
             (["Retry-After": "7"], 7), (["Retry-After": "Sat, 21 Nov 2026 10:00:09 GMT"], 9),

@@ -56,6 +56,7 @@ import Testing
         #expect(try await stream.next() == nil)
     }
 
+    // covers: better:back-pressure
     @Test func `holds the server back while nobody reads, and loses nothing`() async throws {
         let body = Self.pattern(16 << 20)
         let server = try RawServer { connection in

@@ -40,6 +40,7 @@ import Testing
         #expect(transfer.overdue(at: .seconds(100_000)) == nil)
     }
 
+    // covers: bug:21, stream:watchdog
     @Test func `silence is bounded before and after the head`() throws {
         let transfer = try transfer(deadline: nil, isStream: true, head: 5, idle: 3)
         #expect(transfer.nextCheck == .seconds(5))
@@ -50,6 +51,7 @@ import Testing
         #expect(transfer.overdue(at: .seconds(3)) == .idle)
     }
 
+    // covers: stream:watchdog
     @Test func `a stream held back by its reader is not silent`() throws {
         let transfer = try transfer(deadline: nil, isStream: true, idle: 3)
         receiveHead(transfer)

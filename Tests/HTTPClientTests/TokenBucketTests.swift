@@ -50,6 +50,7 @@ import Testing
         }
     }
 
+    // covers: falcon:429
     @Test func `a 429 makes everybody wait, those who already wait too, and the distance stays`() async throws {
         let time = TestTime()
         let bucket = TokenBucket(name: "t", limit: 60, burst: 1, time: time)

@@ -4,6 +4,7 @@ import NetAddress
 import Testing
 
 @Suite("Domain names") struct DomainNameTests {
+    // covers: value:domain
     @Test(arguments: [
         ("evil.example", "evil.example"), ("EVIL.Example", "evil.example"), ("evil.example.", "evil.example"),
         ("m5[.]example", "m5.example"), ("a[.]b[.]example[.]", "a.b.example"),
@@ -23,6 +24,7 @@ import Testing
         #expect(try DomainName(parsing: "[\(text)]".dropFirst().dropLast()) == name)
     }
 
+    // covers: value:domain
     @Test(arguments: [
         ("", DomainNameError.empty), (".", .empty), ("localhost", .singleLabel), ("WS-42", .singleLabel),
         ("a..b", .emptyLabel), (".a.b", .emptyLabel), ("a.b..", .emptyLabel), ("-a.b", .hyphenAtEdge),
@@ -60,6 +62,7 @@ import Testing
 }
 
 @Suite("Public suffixes") struct PublicSuffixTests {
+    // covers: guard:suffixes
     @Test(arguments: ["com", "co.uk", "github.io", "xn--p1ai", "foo.ck", "made-up-tld"])
     func `are recognised`(_ name: String) { #expect(PublicSuffixes.isPublicSuffix(name)) }
 

@@ -19,6 +19,7 @@ import Testing
         ("64:ff9b::192.0.2.1", "64:ff9b::c000:201"), ("1:2:3:4:5:6:1.2.3.4", "1:2:3:4:5:6:102:304"),
         ("::1.2.3.4", "::102:304"),
     ])
+    // covers: value:ipv4, value:ipv6
     func `reads and writes canonically`(_ text: String, _ canonical: String) throws {
         let address = try #require(IPAddress(parsing: text))
         #expect(address.description == canonical)
@@ -69,6 +70,7 @@ import Testing
         ("fec0::1", .siteLocal), ("ff02::1", .multicast), ("::ffff:10.0.0.1", .privateUse),
         ("::ffff:224.0.0.1", .multicast),
     ])
+    // covers: guard:addresses
     func `knows the IANA special-purpose blocks`(_ text: String, _ use: SpecialUse) throws {
         #expect(try #require(IPAddress(parsing: text)).specialUse == use)
     }

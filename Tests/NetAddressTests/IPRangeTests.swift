@@ -44,6 +44,7 @@ import Testing
         #expect(outer.contains(try #require(IPRange(parsing: inner))) == expected)
     }
 
+    // covers: value:ipv4
     @Test func `a full prefix is a single address`() {
         #expect(IPRange(parsing: "203.0.113.7/32")?.singleAddress == IPAddress(parsing: "203.0.113.7"))
         #expect(IPRange(parsing: "2001:db8::1/128")?.singleAddress == IPAddress(parsing: "2001:db8::1"))

@@ -64,6 +64,7 @@ private func read(_ text: String, limit: Int = 16 << 20) -> [Read] { read([Array
             ])
     }
 
+    // covers: stream:frames
     @Test(arguments: ["\n", "\r\n", "\r"])
     func `gives the same frames wherever the chunks are cut`(lineEnd: String) {
         let text =
@@ -79,6 +80,7 @@ private func read(_ text: String, limit: Int = 16 << 20) -> [Read] { read([Array
         #expect(read(bytes.map { [$0] }) == whole)
     }
 
+    // covers: stream:frames
     @Test func `mixes line ends`() {
         #expect(read("event: update\r\nid: 1-1\rdata: x\n\r\n").map(\.data) == ["x"])
         #expect(read("data: x\r\rdata: y\n\n").map(\.data) == ["x", "y"])
@@ -128,6 +130,7 @@ private func read(_ text: String, limit: Int = 16 << 20) -> [Read] { read([Array
         #expect(parser.retry == .milliseconds(1500))
     }
 
+    // covers: stream:reconnect
     @Test func `drops a half frame on reset, so that it is not glued to the next connection`() {
         var parser = SSEParser()
         #expect(parser.read(Array("id: 9-9\nevent: create\ndata: ha".utf8)).frames.isEmpty)
@@ -138,6 +141,7 @@ private func read(_ text: String, limit: Int = 16 << 20) -> [Read] { read([Array
         #expect(batch.frames.map(\.kind) == [.connected])
     }
 
+    // covers: bad:sse
     @Test(arguments: ["\n", "\r\n", "\r"])
     func `drops a frame beyond the limit and goes on with the next`(lineEnd: String) {
         let long = String(repeating: "x", count: 300)

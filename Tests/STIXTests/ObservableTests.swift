@@ -61,6 +61,7 @@ import Testing
         #expect(found.observables.map(\.value) == ["\u{FFFD}\u{FFFD}"])
     }
 
+    // covers: field:type-sha256, field:type-md5, bug:3
     @Test(arguments: [
         ("MD5", HashAlgorithm.md5), ("md5", .md5), ("SHA-256", .sha256), ("sha256", .sha256), ("SHA-1", .sha1),
         ("SHA1", .sha1), ("SHA3-256", .sha3Bits256), ("SSDEEP", .ssdeep), ("RIPEMD160", .ripemd160),

@@ -30,6 +30,7 @@ import Testing
         ("[ä:b = 1]", 1, "found “ä” where an object path such as ipv4-addr:value should stand"),
         ("[a:b = 'ä'", 11, "the pattern ends where “]”, AND or OR should follow"),
     ])
+    // covers: pattern:error, bad:pattern
     func `say what is wrong at which byte`(_ pattern: String, _ offset: Int, _ message: String) throws {
         let error = try #require(throws: PatternError.self) { try Pattern(parsing: pattern) }
         #expect(error.offset == offset)
@@ -46,6 +47,7 @@ import Testing
         #expect(error.description.utf8.count < 250)
     }
 
+    // covers: bad:pattern
     @Test func `nesting is bounded`() throws {
         func nested(_ depth: Int, _ inner: String) -> String {
             String(repeating: "(", count: depth) + inner + String(repeating: ")", count: depth)

@@ -27,7 +27,7 @@ struct PatternVector: Decodable, Sendable, CustomTestStringConvertible {
 
 @Suite("STIX patterns, shared cases") struct PatternVectorTests {
     // covers: pattern:grammar, pattern:oasis, pattern:and, pattern:negated, pattern:in, pattern:mixed, bug:1, bug:2, bug:3
-    // covers: bug:18, value:domain, value:ipv4, value:ipv6, value:hash
+    // covers: pattern:grammar, pattern:oasis, pattern:and, pattern:negated, pattern:in, pattern:mixed, bug:1, bug:2, bug:3
     @Test(arguments: try Vectors.cases("stix-patterns", as: PatternVector.self))
     func `verdict and observables agree with the case`(_ vector: PatternVector) {
         do {

@@ -136,6 +136,7 @@ import Testing
             ))
     }
 
+    // covers: config:references
     @Test func `a reference that can't be followed is one error`() {
         let problems = Sample.problems {
             try Sample.yaml(

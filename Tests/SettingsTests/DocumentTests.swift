@@ -44,6 +44,7 @@ import Testing
         #expect(configuration.flows[0].settings[Sample.stream] == "x")
     }
 
+    // covers: cli:settings
     @Test func `the reference has a row for every setting`() throws {
         let pages = Sample.catalogue.referencePages
         #expect(

@@ -86,7 +86,7 @@ import Testing
         #expect(DropInFiles.find(in: "/nowhere") == DropInFiles())
     }
 
-    // covers: config:all-problems, bad:settings
+    // covers: config:all-problems
     @Test func `all problems come at once, each with key, variable, reason and remedy`() throws {
         let folder = try Folder(["config.yml": "crowdstrike:\n  batch_size: many\n  member_cid: {x: 1}\nmetrics: 5\n"])
         let files = DropInFiles(config: folder.path("config.yml"))
@@ -198,6 +198,7 @@ import Testing
         #expect(problems.count == 1 && problems[0].contains(words) && problems[0].contains("OPENCTI_TOKEN_FILE"))
     }
 
+    // covers: better:secrets
     @Test func `no message and no listing holds a secret`() throws {
         let folder = try Folder([
             "config.yml":
@@ -229,6 +230,7 @@ import Testing
         #expect(before.changedKeys(since: before).isEmpty)
     }
 
+    // covers: bad:settings
     @Test(arguments: ["config.yml: no", "opencti:\n\turl: x\n", "- a\n", "a: 1\na: 2\n"])
     func `a config.yml that is broken is an error`(_ text: String) throws {
         let folder = try Folder(["config.yml": text])
@@ -242,6 +244,7 @@ import Testing
         #expect(problems.count == 1 && problems[0].contains("/nowhere/config.yml"))
     }
 
+    // covers: config:dropin-names
     @Test func `a connector is found by its aliases`() {
         #expect(Sample.catalogue.connector(named: "CrowdStrike-Endpoint-Security")?.name == "opencti-crowdstrike")
         #expect(Sample.catalogue.connector(named: "nothing") == nil)

@@ -14,10 +14,11 @@ import Testing
     @Test(arguments: ["true", "TRUE", "yes", "On", "1", "t", "Y", " true "])
     func `is true`(_ text: String) throws { #expect(try Bool(reading: .text(text))) }
 
-    // covers: config:booleans
+    // covers: config:booleans, key:METRICS_ENABLE (0 is false)
     @Test(arguments: ["false", "False", "NO", "off", "0", "f", "n"])
     func `is false`(_ text: String) throws { #expect(try !Bool(reading: .text(text))) }
 
+    // covers: bad:settings
     @Test(arguments: ["2", "ja", "truee", "01", "none"])
     func `is no boolean`(_ text: String) { #expect(throws: InvalidValue.self) { try Bool(reading: .text(text)) } }
 
@@ -48,6 +49,7 @@ import Testing
     ])
     func `is no URL`(_ raw: String) { #expect(text(EndpointURL.self, raw) == nil) }
 
+    // covers: better:secrets
     @Test func `a URL knows whether credentials are safe there`() {
         let answers = ["https://a.example", "http://127.0.0.1:1", "http://localhost", "http://[::1]"].map {
             (try? EndpointURL(parsing: $0))?.isSecureOrLoopback
@@ -108,6 +110,7 @@ import Testing
         } throws: { ($0 as? InvalidValue)?.remedy == "Did you mean no_action? Allowed: keep or no_action." }
     }
 
+    // covers: key:OPENCTI_SSL_VERIFY
     @Test func `TLS verification is a boolean or a path`() throws {
         #expect(try TLSVerification(reading: .text("FALSE")) == .off)
         #expect(try TLSVerification(reading: .text("1")) == .system)

@@ -46,6 +46,7 @@ import Testing
         #expect(root["a"]?["l"]?.location.description == "f:1:43")
     }
 
+    // covers: bad:settings
     @Test(arguments: [
         ("a: 1\na: 2\nb: 3\nb: 4\n", ["f:2:1", "f:4:1"], "a second time"),
         ("a:\n\tb: 1\n", ["f:2:1"], "tab"), ("a: b: c\n", ["f:1:5"], "no YAML"), ("a: [1, 2\n", ["f:2:1"], "no YAML"),

@@ -54,6 +54,7 @@ import Testing
         await #expect(performing: { _ = try await SQLiteStore.open(path: folder.file) }, throws: isCorrupt)
     }
 
+    // covers: bad:state-corrupt
     @Test func `finds a file that is no database`() async throws {
         let folder = try TemporaryFolder()
         try Data(repeating: 0x20, count: 10_000).write(to: URL(fileURLWithPath: folder.file))

@@ -37,6 +37,7 @@ import Testing
             ])
     }
 
+    // covers: key:OPENCTI_JSON_LOGGING
     @Test func `the originals' form has timestamp, capitals, name and attributes`() throws {
         let output = output(.opencti)
         let log = Log(to: output).with(.field("connector", "CrowdStrike"))
@@ -134,6 +135,7 @@ import Testing
         #expect(sink.lines[0].hasSuffix(#"message="Go." flow=b x=2"#))
     }
 
+    // covers: key:CONNECTOR_LOG_LEVEL
     @Test func `levels have the originals' names`() {
         #expect(LogLevel(named: "WARN") == .warning && LogLevel(named: "Critical") == .error)
         #expect(LogLevel(named: "verbose") == nil)

@@ -9,6 +9,7 @@ import Testing
 @Suite("Metrics") struct MetricsTests {
     let time = ManualTime()
 
+    // covers: metric:processed_messages_total, metric:processed_messages_created, metric:current_state, metric:help
     @Test func `the originals' metrics come out as their Python client writes them`() {
         let metrics = Metrics(time: time)
         let processed = metrics.counter(
@@ -123,6 +124,7 @@ import Testing
         #expect(age > -5 && age < 24 * 3600)
     }
 
+    // covers: metric:promtool
     @Test func `promtool finds nothing to complain about`() throws {
         let metrics = Metrics()
         ProcessMetrics.register(in: metrics)

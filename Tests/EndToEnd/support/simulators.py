@@ -16,27 +16,124 @@ STREAM_ID = "1d0a53c4-6b62-4a3c-b0c5-7a7d1e5d9a20"
 
 
 class Simulator:
+    """What both have: counters, faults, scripted answers, a clock."""
+
     def __init__(self, ready: dict[str, Any]) -> None:
         self.url: str = ready["url"]
         self.admin: str = ready["admin"]
 
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
+    def ask(self, method: str, path: str, body: Any = None) -> str:
         request = urllib.request.Request(
             f"{self.admin}/{path}", method=method, data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
-                text = answer.read()
+                return answer.read().decode()
         except urllib.error.HTTPError as error:
-            raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()}") from error
-        return json.loads(text) if text else None
+            raise RuntimeError(f"{method} {path}: {error.code} {error.read().decode()}") from error
+
+    def get(self, path: str) -> Any:
+        return json.loads(self.ask("GET", path))
+
+    def lines(self, path: str) -> list[Any]:
+        return [json.loads(line) for line in self.ask("GET", path).splitlines()]
+
+    def post(self, path: str, body: Any = None) -> None:
+        self.ask("POST", path, {} if body is None else body)
 
     def reset(self) -> None:
-        self.ask("POST", "reset")
+        self.post("reset")
+
+    def fault(self, kind: str, argument: int | None = None, *, times: int | None = 1, **rule: Any) -> None:
+        """Adds one fault; `times=None` is without end."""
+        self.post("faults", {
+            "kind": kind, "times": "*" if times is None else times,
+            **({} if argument is None else {"argument": argument}), **rule})
+
+    def faults_left(self) -> int:
+        """How many of the faults with an end are still to come."""
+        return sum(rule["left"] or 0 for rule in self.get("faults"))
+
+    def heal(self) -> None:
+        self.ask("DELETE", "faults")
+
+    def script(self, answers: list[dict[str, Any]]) -> None:
+        if answers:
+            self.post("script", answers)
+
+    def record(self) -> None:
+        """From here on requests are kept for `requests`."""
+        self.post("recording", {"enabled": True})
+
+    def requests(self) -> list[dict[str, Any]]:
+        return self.lines("requests")
+
+    def calls(self, operation: str, status: int | None = None) -> int:
+        counts = self.get("counters")["operations"].get(operation, {"total": 0, "statuses": {}})
+        return counts["total"] if status is None else counts["statuses"].get(str(status), 0)
+
+
+Key = tuple[str, str]
 
 
 class FalconSimulator(Simulator):
-    pass
+    WRITES = {"indicator_create_v1": 201, "indicator_update_v1": 200, "indicator_delete_v1": 200}
+
+    def writes(self) -> int:
+        """Calls that changed something."""
+        return sum(self.calls(operation, status) for operation, status in self.WRITES.items())
+
+    def iocs(self) -> list[dict[str, Any]]:
+        """Every live IOC, as the API shows it."""
+        return self.lines("iocs")
+
+    def load(self, iocs: list[dict[str, Any]]) -> None:
+        if iocs:
+            self.post("iocs", iocs)
+
+    def settings(self, **changes: Any) -> None:
+        self.post("settings", changes)
+
+    def scopes(self, *granted: str) -> None:
+        """What the API client may do from now on; tokens that it has are void."""
+        self.settings(clients=[{"id": CLIENT_ID, "secret": CLIENT_SECRET, "scopes": list(granted)}])
+        self.expire_tokens()
+
+    def expire_tokens(self) -> None:
+        self.post("tokens/revoke")
+
+    def answer_after(self, milliseconds: int) -> None:
+        self.fault("latency", milliseconds, times=None, path="/iocs/*")
+
+    def refuse(self, status: int, times: int, probability: float = 0.4) -> None:
+        """Some of the next calls are refused so, and not carried out."""
+        self.fault("status", status, times=times, probability=probability, path="/iocs/*")
+
+    # What stands there, against what a feed says.
+
+    def table(self) -> dict[Key, dict[str, Any]]:
+        iocs = self.iocs()
+        table = {(ioc["type"], ioc["value"]): ioc for ioc in iocs}
+        assert len(table) == len(iocs), "an IOC stands there twice"
+        return table
+
+    def differences(self, wanted: dict[Key, dict[str, Any]]) -> list[str]:
+        found = self.table()
+        lines = [f"lost: {key}" for key in wanted.keys() - found.keys()]
+        lines += [f"too many: {key}" for key in found.keys() - wanted.keys()]
+        for key in wanted.keys() & found.keys():
+            ioc = {**found[key], "tags": sorted(found[key].get("tags") or [])}
+            lines += [
+                f"{key}: {field} is {ioc.get(field)!r}, not {value!r}" for field, value in wanted[key].items()
+                if ioc.get(field) != value]
+        return lines
+
+    def stands(self, wanted: dict[Key, dict[str, Any]]) -> bool:
+        return not self.differences(wanted)
+
+    def assert_stands(self, wanted: dict[Key, dict[str, Any]]) -> None:
+        differences = self.differences(wanted)
+        assert not differences, f"{len(differences)} differences, among them {differences[:5]}"
 
 
 class OpenCTISimulator(Simulator):
