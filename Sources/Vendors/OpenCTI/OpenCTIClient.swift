@@ -100,7 +100,7 @@ public struct OpenCTIClient: Sendable {
         } catch {
             throw .transport(error)
         }
-        return try GraphQLAnswer.data(of: response, to: document)
+        return try GraphQLAnswer.data(of: response, to: document, at: time.now)
     }
 
     private var commonHeaders: HTTPHeaders {

@@ -130,7 +130,7 @@ public actor LiveStream {
             return
         }
         guard current == generation, !Task.isCancelled else { return opened.cancel() }
-        if let refusal = StreamRefusal(opened.head, stream: options.id) {
+        if let refusal = StreamRefusal(opened.head, stream: options.id, at: time.now) {
             opened.cancel()
             end(.refused(refusal))
         } else {

@@ -28,7 +28,7 @@ public enum StreamRefusal: ActionableError, Hashable {
     case failed(url: String, status: Int, reason: String)
 
     /// `nil` when `head` opens a stream.
-    init?(_ head: HTTPHead, stream: String) {
+    init?(_ head: HTTPHead, stream: String, at now: Instant) {
         let contentType = (head.headers["content-type"] ?? "").lowercased()
         let reason = head.reason
         let text = reason.lowercased()
@@ -47,9 +47,7 @@ public enum StreamRefusal: ActionableError, Hashable {
             }
         case 404: self = .notFound(url: head.url)
         case 410: self = .stopped(stream: stream)
-        case 429:
-            let seconds = head.headers["retry-after"].flatMap { Int64($0) }
-            self = .rateLimited(retryAfter: seconds.map { .seconds(max(0, $0)) })
+        case 429: self = .rateLimited(retryAfter: RetryAdvice(head.headers, at: now).wait)
         case 500 where text.contains("recover"): self = .recoveryWithoutStart(stream: stream)
         default: self = .failed(url: head.url, status: head.status, reason: reason)
         }
