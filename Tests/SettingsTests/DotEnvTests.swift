@@ -36,6 +36,13 @@ import Testing
         #expect(file.entries["H"]?.location.line == 10)
     }
 
+    @Test func `references that multiply come to an end`() {
+        let lines = (1...60).map { "A\($0)=${A\($0 - 1)}${A\($0 - 1)}" }
+        let file = read("A0=\(String(repeating: "x", count: 1000))\n" + lines.joined(separator: "\n"))
+        #expect(file.problems.contains { $0.severity == .error && $0.what.contains("more than") })
+        #expect(file.entries.values.allSatisfy { $0.value.utf8.count <= SettingFile.maxBytes })
+    }
+
     @Test func `finds names in any case`() {
         #expect(read("opencti_url=x").find("OPENCTI_URL")?.entry.value == "x")
     }

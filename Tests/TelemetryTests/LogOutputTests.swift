@@ -53,6 +53,16 @@ private final class BlockedSink: LogSink {
         #expect(written + dropped.values.reduce(0, +) == 15_001)
     }
 
+    @Test func `what is buffered is written before the process exits`() async throws {
+        let result = await #expect(processExitsWith: .exitCode(3), observing: [\.standardErrorContent]) {
+            let output = LogOutput(format: .logfmt)
+            for number in 0..<1000 { Log(to: output).write(.error, "Last words.", fields: [.field("number", number)]) }
+            exit(3)
+        }
+        let text = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
+        #expect(text.contains("message=\"Last words.\" number=0\n") && text.contains("log.repeats=980"))
+    }
+
     @Test func `lines of many threads stay whole`() async {
         let sink = MemorySink()
         let output = LogOutput(format: .json, level: .debug, sink: sink)

@@ -35,6 +35,15 @@ struct DotEnv {
             }
             let hasReference = !isLiteral && value.contains("${")
             let expanded = hasReference ? expand(value, outside: outside) : value
+            // References to references double with each line.
+            guard expanded.utf8.count <= SettingFile.maxBytes else {
+                problems.append(
+                    SettingsProblem(
+                        severity: .error, key: nil, variable: name, location: start,
+                        what: "With its references replaced, the value has more than \(SettingFile.maxBytes) bytes.",
+                        remedy: "Write it without references."))
+                continue
+            }
             entries[name] = Entry(value: expanded, location: start, hasReference: hasReference)
         }
     }
