@@ -69,6 +69,8 @@ public struct CurlTransport: HTTPTransport {
                 group.addTask { await upload.pump { loop.post(.fed(transfer)) } }
                 let result = await Result(catching: wait)
                 upload.close()
+                // A stream's head may come before the body's end.
+                loop.post(.fed(transfer))
                 group.cancelAll()
                 return result
             }

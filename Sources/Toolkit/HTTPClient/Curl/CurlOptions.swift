@@ -54,8 +54,8 @@ struct CurlOptions: Sendable {
         case .file(let path): (bytes, name) = (try contents(of: path), "The file \(path)")
         }
         // “BEGIN TRUSTED CERTIFICATE”, “BEGIN EC PRIVATE KEY” and the like count too.
-        let isHeld = String(decoding: bytes, as: UTF8.self).split(separator: "\n").contains {
-            $0.hasPrefix("-----BEGIN ") && $0.trimmed.trimmingReturn.hasSuffix(what + "-----")
+        let isHeld = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).contains {
+            $0.hasPrefix("-----BEGIN ") && $0.trimmed.hasSuffix(what + "-----")
         }
         guard isHeld else {
             throw what == "CERTIFICATE" ? .noCertificate(source: name) : .noPrivateKey(source: name)
@@ -79,9 +79,4 @@ struct CurlOptions: Sendable {
             guard bytes.count <= 16 << 20 else { throw .unreadableFile(path: path, reason: "larger than 16 MiB") }
         }
     }
-}
-
-extension StringProtocol {
-    /// Without a carriage return at the end: PEM files from Windows have them.
-    fileprivate var trimmingReturn: SubSequence { hasSuffix("\r") ? dropLast() : self[...] }
 }

@@ -165,6 +165,8 @@ final class Transfer: @unchecked Sendable {
             if !isStream { reserve(for: head) }
             // From here another time limit holds, and a shorter one it may be.
             driver?.check(self)
+            // An answer ahead of the body's end: libcurl stops sending after an error, but not while that is paused.
+            if isSendingPaused { touch() }
             sink.take(head)
         }
         return line.count
@@ -184,13 +186,16 @@ final class Transfer: @unchecked Sendable {
                 return Int(CURL_WRITEFUNC_PAUSE)
             }
             if gathered.isEmpty { gathered.reserveCapacity(lastPieceSize) }
-            if !isTouched {
-                isTouched = true
-                driver?.touch(self)
-            }
+            touch()
         }
         if let inflater { inflater.append(bytes) } else { gathered.append(contentsOf: bytes) }
         return unpack() ? bytes.count : 0
+    }
+
+    private func touch() {
+        guard !isTouched else { return }
+        isTouched = true
+        driver?.touch(self)
     }
 
     /// Unpacks as far as there is room.
@@ -215,6 +220,7 @@ final class Transfer: @unchecked Sendable {
     func handOver(by driver: CurlDriver) {
         isTouched = false
         guard !hasEnded else { return }
+        if hasHead { resumeSending() }
         while true {
             guard unpack() else {
                 // Outside any callback libcurl will not end the transfer by itself.

@@ -144,6 +144,9 @@ final class UploadStream: Sendable {
             let count = min(room.count, state.piece.count - state.offset)
             guard count > 0 else {
                 if case .success? = state.end { return (.ended, nil) }
+                if state.isClosed {
+                    return (.failed(.uploadFailed(reason: "the answer came before the end of the body")), nil)
+                }
                 state.isStarved = true
                 return (.starved, nil)
             }
