@@ -7,7 +7,7 @@ import CSQLite
 ///
 /// Always, and cheap: the header, the schema and both ends of every table are read, pages are checked as they are used
 /// (`cell_size_check`), and any later read that meets a damaged page fails as ``StorageError/corrupt(path:reason:)``.
-/// SQLite's own `quick_check` reads every page (about 0.5 s for 100 MB): it runs on small files, and on larger ones after
+/// SQLite's own `quick_check` reads every page (some 0.5 s per 100 MB): it runs on small files, and on larger ones after
 /// the last owner was killed, table by table, the small and precious ones first, until its time is up.
 struct IntegrityCheck {
     let database: SQLiteDatabase

@@ -9,7 +9,7 @@ import CSQLite
 /// 5,000 keys into a ledger of a million rewrites 8,000 pages. So new pointers go to a small tree that stays in the
 /// cache (`pointer_recent`), and every commit moves about as many as it has added, *neighbours*, to the large one
 /// (`pointer_folded`), which is then changed densely: a quarter of the bytes written, three times the speed at a million
-/// (docs/decisions/0002-ledger-pointers.md). A reader asks both.
+/// (docs/decisions/0005-ledger-pointers.md). A reader asks both.
 final class PointerIndex {
     enum Kind: Int64 {
         /// A key at a target; the scope is the target.

@@ -52,7 +52,7 @@ extension SQLiteStore {
         return oldest + count <= last
     }
 
-    /// Reads every page (about 5 s per GB) and compares the ledger's pointers with its rows. For `sallyport check` and
+    /// Reads every page (about 5 s per million keys) and compares the ledger's pointers with its rows. For `sallyport check` and
     /// after a restore; an owner that does it lets its flows wait.
     ///
     /// - Throws: ``StorageError/corrupt(path:reason:)`` with the first finding.

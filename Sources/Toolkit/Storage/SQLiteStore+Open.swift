@@ -94,10 +94,12 @@ extension SQLiteStore.Connection {
         }
     }
 
-    /// SQLite would create it with the process's umask; the log files take over the mode of the file.
+    /// SQLite would create it with the process's umask; the log files take over the mode of the file. A file that exists
+    /// is not even opened: closing it would drop the locks of every other connection of this process (POSIX).
     private static func makeFile(_ path: String) throws(StorageError) {
-        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
+            if errno == EEXIST { return }
             throw .cannotOpen(path: path, reason: SQLiteDatabase.text(ofErrno: errno))
         }
         Glibc.close(descriptor)
