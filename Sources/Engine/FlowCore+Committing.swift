@@ -259,6 +259,8 @@ public enum FlowValues {
     public static let generation = "generation"
     public static let recoveryDone = "recovery.complete"
     public static let sweepDone = "sweep.complete"
+    /// Written by `sallyport approve`; removed once the flow has seen it.
+    public static let approval = "approval"
 
     static func recoveryFinished(generation: Int64) -> [String: [UInt8]?] {
         [recoveryDone: Array(String(generation).utf8)]

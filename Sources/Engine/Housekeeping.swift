@@ -9,14 +9,11 @@ struct Housekeeping: Sendable {
     var isApproved = false
     var items: [Item] = []
 
-    /// Name of the value that `sallyport approve` writes; removed once it was seen.
-    static let approval = "approval"
-
     static func run(_ parts: Flow.Parts, flow: Int64) async -> Housekeeping {
         var result = Housekeeping()
         do {
-            if parts.status.isAwaitingApproval, try await parts.store.values(flow: flow)[approval] != nil {
-                try await parts.store.setValues(flow: flow, [approval: [UInt8]?.none])
+            if parts.status.isAwaitingApproval, try await parts.store.values(flow: flow)[FlowValues.approval] != nil {
+                try await parts.store.setValues(flow: flow, [FlowValues.approval: [UInt8]?.none])
                 result.isApproved = true
                 parts.log.warning("Approved: the flow goes on")
             }

@@ -128,3 +128,13 @@ extension SQLiteStore {
         return facts
     }
 }
+
+extension SQLiteStore {
+    /// Writes a consistent copy to another file, also while the service runs.
+    ///
+    /// - Parameter path: a file that does not exist yet.
+    public func copy(to path: String) throws(StorageError) {
+        let quoted = path.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''")
+        try connected().database.execute("VACUUM INTO '\(quoted)'")
+    }
+}

@@ -10,6 +10,8 @@ extension Command {
                 connector it replaces, or with a sallyport.yaml of several flows.
                 """,
             options: [CommandLineProgram.json],
-            subcommands: [.run, .version, .completions])
+            subcommands: [
+                .run, .check, .plan, .explain, .dlq, .approve, .pattern, .documents, .version, .completions,
+            ])
     }
 }
