@@ -13,8 +13,17 @@ enum Fuzz {
         "json": fuzzJSON,
         "json-raw": fuzzRawMember,
         "json-write": fuzzJSONWriter,
+<<<<<<< Updated upstream
         "net-address": fuzzNetAddress,
         "stix-pattern": fuzzPattern,
+=======
+        "pattern": fuzzPattern,
+        "stream": fuzzStream,
+        "event": fuzzEvent,
+        "address": fuzzAddress,
+        "settings": fuzzSettings,
+        "drop-in": fuzzDropIn,
+>>>>>>> Stashed changes
     ]
 
     static let body: Body? = targets.first { CommandLine.arguments.dropFirst().first == $0.key }?.value
