@@ -123,12 +123,7 @@ let package = Package(
 if Context.environment["SALLYPORT_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
-<<<<<<< Updated upstream
-            name: "fuzz", dependencies: ["CSimdjson", "JSON", "NetAddress", "STIX"], path: "Fuzz", exclude: ["README.md", "corpus"],
-            swiftSettings: strict))
-=======
             name: "fuzz",
             dependencies: ["Base", "CSimdjson", "JSON", "NetAddress", "OpenCTI", "STIX", "Settings"],
             path: "Fuzz", exclude: ["README.md", "corpus"], swiftSettings: strict))
->>>>>>> Stashed changes
 }

@@ -13,17 +13,12 @@ enum Fuzz {
         "json": fuzzJSON,
         "json-raw": fuzzRawMember,
         "json-write": fuzzJSONWriter,
-<<<<<<< Updated upstream
         "net-address": fuzzNetAddress,
         "stix-pattern": fuzzPattern,
-=======
-        "pattern": fuzzPattern,
-        "stream": fuzzStream,
-        "event": fuzzEvent,
-        "address": fuzzAddress,
+        "opencti-stream": fuzzStream,
+        "opencti-event": fuzzEvent,
         "settings": fuzzSettings,
-        "drop-in": fuzzDropIn,
->>>>>>> Stashed changes
+        "settings-drop-in": fuzzDropIn,
     ]
 
     static let body: Body? = targets.first { CommandLine.arguments.dropFirst().first == $0.key }?.value
