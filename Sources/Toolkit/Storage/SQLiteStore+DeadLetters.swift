@@ -8,12 +8,12 @@ extension SQLiteStore {
         let ids = Set(query.ids)
         var letters: [DeadLetter] = []
         guard query.limit > 0 else { return letters }
-        // Two statements, because only the literal `retry = 1` lets SQLite use the small index of marked letters.
+        // Flows ask for marked letters all the time; the index holds only those.
+        let marked = "INDEXED BY dead_letter_retry WHERE retry = 1 AND id > ?1"
         let scan = try database.statement(
             """
             SELECT id, flow, source, fingerprint, code, reason, position, attempts, first_seen, last_seen, retry, input
-            FROM dead_letter WHERE id > ?1 AND (?2 IS NULL OR flow = ?2) \(query.retryOnly ? "AND retry = 1" : "")
-            ORDER BY id
+            FROM dead_letter \(query.retryOnly ? marked : "WHERE id > ?1") AND (?2 IS NULL OR flow = ?2) ORDER BY id
             """)
         scan.bind(1, query.after)
         if let flow = query.flow { scan.bind(2, flow) } else { scan.bindNull(2) }

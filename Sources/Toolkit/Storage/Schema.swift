@@ -113,7 +113,7 @@ struct Schema {
             attempts INTEGER NOT NULL, first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL,
             retry INTEGER NOT NULL DEFAULT 0, size INTEGER NOT NULL, input BLOB NOT NULL, UNIQUE (flow, fingerprint)
         ) STRICT;
-        CREATE INDEX dead_letter_retry ON dead_letter (flow, id) WHERE retry = 1;
+        CREATE INDEX dead_letter_retry ON dead_letter (id) WHERE retry = 1;
         -- Kept by triggers so that it is also right after another process has removed letters.
         CREATE TABLE dead_letter_usage (rows INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;
         INSERT INTO dead_letter_usage VALUES (0, 0);
