@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.flow import Flow
 from support.program import Program, Sallyport
 from support.secrets import assert_no_secret
 from support.simulators import (
@@ -102,6 +103,13 @@ def environment(opencti: OpenCTISimulator, falcon: FalconSimulator, sallyport: S
         "CROWDSTRIKE_CLIENT_SECRET": CLIENT_SECRET,
         "SALLYPORT_STATE_DIR": str(sallyport.folder / "state"),
     }
+
+
+@pytest.fixture
+def flow(
+    sallyport: Sallyport, environment: dict[str, str], opencti: OpenCTISimulator, falcon: FalconSimulator,
+) -> Flow:
+    return Flow(sallyport, environment, opencti, falcon)
 
 
 @pytest.fixture

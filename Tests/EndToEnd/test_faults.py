@@ -39,21 +39,21 @@ def test_a_storm_of_refusals_passes(
 ) -> None:
     feed = varied(300)
     opencti.load(feed.events)
-    falcon.refuse(status, every=3, times=20)
+    falcon.refuse(status, times=10)
     program = flow.start(CROWDSTRIKE_BATCH_SIZE="20", CROWDSTRIKE_PERMANENT_DELETE="true")
     program.wait_until(lambda: falcon.stands(feed.table), "the table stands")
     assert program.stop() == 0
 
 
 # covers: fault:cut
-@pytest.mark.parametrize("where", ["before", "after"])
+@pytest.mark.parametrize("where", ["reset_before", "reset_after"])
 def test_falcon_cuts_connections(
     where: str, flow: Flow, opencti: OpenCTISimulator, falcon: FalconSimulator,
 ) -> None:
     """After: the write was applied and its answer lost, so a blind repetition would be refused as a duplicate."""
     feed = varied(300)
     opencti.load(feed.events)
-    falcon.cut(where, every=3, times=12)
+    falcon.fault(where, times=12, probability=0.4, path="/iocs/*")
     program = flow.start(CROWDSTRIKE_BATCH_SIZE="20", CROWDSTRIKE_PERMANENT_DELETE="true")
     program.wait_until(lambda: falcon.stands(feed.table), "the table stands")
     assert program.stop() == 0

@@ -38,7 +38,7 @@ def test_every_metric_asked_for_exists(flow: Flow, opencti: OpenCTISimulator, fa
     opencti.load(feed.events)
     program = flow.start_with_metrics()
     program.wait_until(lambda: falcon.stands(feed.table), "the table stands")
-    exposed = set(re.findall(r"^# TYPE (\S+)", flow.metrics_text(), re.MULTILINE))
+    exposed = set(re.findall(r"^# TYPE (\S+)", flow.metrics().text, re.MULTILINE))
     assert program.stop() == 0
     assert asked_for() - exposed == set()
 

@@ -2,6 +2,11 @@
 """The connector of the tests: the original's environment, started as often as a test likes on one state."""
 from __future__ import annotations
 
+import re
+import socket
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
 from typing import Any
 
 from support.feed import Feed
@@ -9,6 +14,29 @@ from support.program import Program, Sallyport
 from support.simulators import FalconSimulator, OpenCTISimulator
 
 DROP_IN = ("run", "--connector", "opencti-crowdstrike")
+SAMPLE = re.compile(r"^(?P<name>[a-zA-Z_:]\w*)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$")
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """One reading of /metrics."""
+
+    text: str
+
+    def samples(self, name: str) -> list[tuple[dict[str, str], float]]:
+        return [
+            (dict(LABEL.findall(match["labels"] or "")), float(match["value"]))
+            for line in self.text.splitlines() if (match := SAMPLE.match(line)) and match["name"] == name]
+
+    def sum(self, name: str, **labels: str) -> float:
+        return sum(value for found, value in self.samples(name) if labels.items() <= found.items())
 
 
 class Flow:
@@ -17,9 +45,24 @@ class Flow:
     ) -> None:
         self.sallyport, self.environment = sallyport, environment
         self.opencti, self.falcon = opencti, falcon
+        self.metrics_port = 0
 
     def start(self, *arguments: str, **settings: str) -> Program:
         return self.sallyport.start(*(arguments or DROP_IN), env={**self.environment, **settings})
+
+    def start_with_metrics(self, **settings: str) -> Program:
+        """With the original's own metrics listener."""
+        self.metrics_port = free_port()
+        return self.start(
+            METRICS_ENABLE="true", METRICS_ADDR="127.0.0.1", METRICS_PORT=str(self.metrics_port), **settings)
+
+    def metrics(self) -> Metrics:
+        """Empty while the listener is not yet there."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=30) as answer:
+                return Metrics(answer.read().decode())
+        except (urllib.error.URLError, ConnectionError):
+            return Metrics("")
 
     def run_until_it_stands(self, feed: Feed, **settings: str) -> None:
         """One run from start to graceful stop, at whose end the tenant is what the feed says."""
@@ -37,3 +80,18 @@ class Flow:
             return tuple(map(int, start.split("-"))) >= last
 
         program.wait_until(reached, "the position has reached the last event")
+
+    def wait_until_idle(self, program: Program, events: int) -> Metrics:
+        """Until so many events have been read and each has ended in an outcome, or the flow says that it can't go on."""
+        def idle() -> Metrics | None:
+            now = self.metrics()
+            read = now.sum("processed_messages_total")
+            is_done = read >= events and not now.sum("sallyport_items_open")
+            return now if is_done or self.is_stuck(now) else None
+
+        return program.wait_until(idle, f"{events} events have been read and have ended")
+
+    @staticmethod
+    def is_stuck(now: Metrics) -> bool:
+        ready = [value for labels, value in now.samples("sallyport_component_ready")]
+        return bool(now.sum("sallyport_items_open")) and bool(ready) and min(ready) == 0
