@@ -36,7 +36,7 @@ def test_promtool_accepts_the_alert_rules() -> None:
 def test_every_metric_asked_for_exists(flow: Flow, opencti: OpenCTISimulator, falcon: FalconSimulator) -> None:
     feed = varied(20)
     opencti.load(feed.events)
-    program = flow.start_with_metrics()
+    program = flow.start()
     program.wait_until(lambda: falcon.stands(feed.table), "the table stands")
     exposed = set(re.findall(r"^# TYPE (\S+)", flow.metrics().text, re.MULTILINE))
     assert program.stop() == 0

@@ -20,7 +20,7 @@ def test_the_tenant_changes_as_expected(
     before = falcon.iocs()
     falcon.script(case.script)
 
-    program = flow.start_with_metrics(SALLYPORT_GUARDRAILS="off", **case.settings)
+    program = flow.start(SALLYPORT_GUARDRAILS="off", **case.settings)
     flow.wait_until_idle(program, len(case.events))
     assert program.stop() == 0, program.err[-4000:]
 

@@ -45,24 +45,32 @@ class Flow:
     ) -> None:
         self.sallyport, self.environment = sallyport, environment
         self.opencti, self.falcon = opencti, falcon
-        self.metrics_port = 0
+        self.listener = ""
 
     def start(self, *arguments: str, **settings: str) -> Program:
-        return self.sallyport.start(*(arguments or DROP_IN), env={**self.environment, **settings})
+        self.listener = f"127.0.0.1:{free_port()}"
+        return self.sallyport.start(
+            *(arguments or DROP_IN),
+            env={**self.environment, "SALLYPORT_HTTP_LISTEN": self.listener, **settings})
 
-    def start_with_metrics(self, **settings: str) -> Program:
-        """With the original's own metrics listener."""
-        self.metrics_port = free_port()
-        return self.start(
-            METRICS_ENABLE="true", METRICS_ADDR="127.0.0.1", METRICS_PORT=str(self.metrics_port), **settings)
+    def get(self, path: str, listener: str | None = None) -> tuple[int, str]:
+        """Status and text of one of the program's own pages; 0 while nobody listens."""
+        try:
+            with urllib.request.urlopen(f"http://{listener or self.listener}{path}", timeout=30) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except (urllib.error.URLError, ConnectionError):
+            return 0, ""
 
     def metrics(self) -> Metrics:
         """Empty while the listener is not yet there."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=30) as answer:
-                return Metrics(answer.read().decode())
-        except (urllib.error.URLError, ConnectionError):
-            return Metrics("")
+        return Metrics(self.get("/metrics")[1])
+
+    def trouble(self) -> str:
+        """What /health/ready says, while it says that something is wrong; empty otherwise."""
+        status, text = self.get("/health/ready")
+        return text if status == 503 else ""
 
     def run_until_it_stands(self, feed: Feed, **settings: str) -> None:
         """One run from start to graceful stop, at whose end the tenant is what the feed says."""
