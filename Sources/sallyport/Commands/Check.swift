@@ -12,6 +12,7 @@ extension Command {
     /// `sallyport check [NAME]`
     static let check: Command = {
         let name = Positional(name: "NAME", doc: "The connector to replace; the same as --connector.", arity: .optional)
+        let offline = Option(name: "offline", doc: "Settings and state only: connect to nothing.")
         return Command(
             name: "check",
             summary: "Look whether settings, connections, permissions and the live stream's filters are right.",
@@ -20,16 +21,19 @@ extension Command {
                 problem here.
                 """,
             examples: [.init(line: "sallyport check opencti-crowdstrike", meaning: "Before a drop-in is started:")],
-            options: ConfigurationChoice.options, positionals: [name],
+            options: ConfigurationChoice.options + [offline], positionals: [name],
             run: { arguments in
                 let choice = try ConfigurationChoice(arguments, name: arguments[name].first)
-                return try await CheckCommand(isJSON: arguments.isSet(CommandLineProgram.json)).run(choice)
+                return try await CheckCommand(
+                    isJSON: arguments.isSet(CommandLineProgram.json), isOffline: arguments.isSet(offline)
+                ).run(choice)
             })
     }()
 }
 
 private struct CheckCommand {
     let isJSON: Bool
+    let isOffline: Bool
 
     func run(_ choice: ConfigurationChoice) async throws -> ExitCode {
         let configuration: Configuration
@@ -43,6 +47,7 @@ private struct CheckCommand {
         show("settings", CheckLine(.ok, "settings", "The settings are valid (\(configuration.flows.count) flows)."))
         var worst = ExitCode.ok
         worst = worse(worst, await checkState(configuration))
+        guard !isOffline else { return worst }
         for flow in configuration.flows {
             let verdict = Mutex(ExitCode.ok)
             try await Offline.withConnector(flow, configuration) { connector in
