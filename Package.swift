@@ -113,7 +113,11 @@ let package = Package(
                 "Base", "Engine", "Falcon", "FalconIndicators", "HTTPClient", "JSON", "OpenCTI", "STIX", "Storage",
                 "Vectors",
             ]),
-        tests("SimulatorTests", ["Base", "FalconSimulator", "HTTPClient", "JSON", "OpenCTISimulator", "SimulatorKit"]),
+        tests(
+            "SimulatorTests",
+            [
+                "Base", "FalconSimulator", "HTTPClient", "HTTPServer", "JSON", "OpenCTISimulator", "SimulatorKit", "Vectors",
+            ]),
         tests("CommandLineTests", ["Base", "JSON", "Settings", "sallyport"]),
     ],
     cxxLanguageStandard: .cxx17

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HTTPServer
+import JSON
+import SimulatorKit
+import Synchronization
+
+/// Falcon's own admin endpoints.
+///
+/// | call | does |
+/// | --- | --- |
+/// | `GET /_admin/iocs?deleted=true&cid=` | every IOC as the API shows it, one JSON line each; live ones only by default |
+/// | `POST /_admin/iocs` | loads IOCs as they are, rules not applied: a list of objects, ids and bookkeeping kept |
+/// | `POST /_admin/iocs/generate` `{"count":1000,"created_by":…}` | loads plain IOCs |
+/// | `GET /_admin/states` | live IOCs by type and action; writes accepted and refused |
+/// | `POST /_admin/settings` | changes ``FalconConfiguration`` while it runs, keys in snake case |
+/// | `POST /_admin/tokens/revoke` | makes every token invalid |
+/// | `POST /_admin/sightings` | hosts and processes that have seen a value |
+struct FalconAdmin {
+    let vendor: FalconVendor
+
+    func add(to router: inout Router) {
+        let vendor = vendor
+        router.get("/_admin/iocs") { request in .now(dump(vendor, request)) }
+        router.post("/_admin/iocs") { request in
+            do {
+                return .now(try vendor.parse(request.body) { try load($0, vendor, request.query["cid"] ?? "") })
+            } catch let refusal as Refusal {
+                return .now(.problem(refusal.message))
+            } catch {
+                return .now(.problem("\(error)"))
+            }
+        }
+        router.post("/_admin/iocs/generate") { request in
+            guard let count = request.json?["count"]?.int, count >= 0 else {
+                return .now(.problem(#"send {"count":1000}"#))
+            }
+            let creator = request.json?["created_by"]?.string ?? FalconConfiguration.defaultClient.id
+            vendor.withTable("") { generate(Int(count), creator, vendor.now, &$0) }
+            return .now(.done())
+        }
+        router.get("/_admin/states") { request in
+            .now(.json(vendor.withTable(request.query["cid"] ?? "") { $0.states(at: vendor.now) }))
+        }
+        router.post("/_admin/settings") { request in
+            guard let changes = request.json?.object else { return .now(.problem("send an object of settings")) }
+            return .now(vendor.change(changes).map { .problem($0) } ?? .done())
+        }
+        router.post("/_admin/tokens/revoke") { _ in
+            vendor.revokeAll()
+            return .now(.done())
+        }
+        router.post("/_admin/sightings") { request in
+            guard let value = request.json, vendor.addSighting(value) else {
+                return .now(.problem("send type, value and devices"))
+            }
+            return .now(.done())
+        }
+    }
+
+    private func dump(_ vendor: FalconVendor, _ request: ServerRequest) -> ServerResponse {
+        let showsDeleted = request.query["deleted"] == "true"
+        let cid = request.query["cid"] ?? ""
+        let position = Mutex(0)
+        return .ndjson {
+            position.withLock { next in
+                vendor.withTable(cid) { table in
+                    guard next < table.rows.count else { return nil }
+                    var writer = JSONWriter(reserving: 256 << 10)
+                    while next < table.rows.count, writer.bytes.count < 250_000 {
+                        if showsDeleted || !table.rows[next].isDeleted {
+                            table.write(next, at: vendor.now, into: &writer)
+                            writer.endLine()
+                        }
+                        next += 1
+                    }
+                    return writer.bytes
+                }
+            }
+        }
+    }
+
+    private func load(_ root: JSONElement, _ vendor: FalconVendor, _ cid: String) throws -> ServerResponse {
+        var drafts: [(IOCDraft, IOCType, String)] = []
+        try root.forEachElement { item in
+            let draft = try IOCDraft(item, isSeed: true)
+            guard let type = draft.type.value.flatMap({ IOCType($0) }), let value = draft.value.value else {
+                throw Refusal("each IOC needs a type and a value")
+            }
+            drafts.append((draft, type, value))
+        }
+        let now = vendor.now
+        let client = FalconConfiguration.defaultClient.id
+        vendor.withTable(cid) { [drafts] table in
+            for (draft, type, value) in drafts {
+                _ = table.create(draft, type, value, by: client, at: now, id: draft.id)
+            }
+        }
+        return .json(["loaded": .int(drafts.count)])
+    }
+
+    private func generate(_ count: Int, _ creator: String, _ now: Int64, _ table: inout IOCTable) {
+        var draft = IOCDraft()
+        draft.action = .value(.detect)
+        draft.mobileAction = .value(.detect)
+        draft.severity = .value(.medium)
+        draft.platforms = .value(.desktop)
+        draft.source = .value("generated")
+        for number in 0..<count {
+            _ = table.create(draft, .domain, "host\(number).generated.example", by: creator, at: now)
+        }
+    }
+}
