@@ -26,6 +26,13 @@ import Testing
         return bytes
     }
 
+    private func waitUntilHeldBack(_ stream: CurlStream) async throws {
+        while stream.heldBack == nil {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
+    }
+
     /// Bytes that show a gap or a swap.
     private static func pattern(_ count: Int) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: count) { buffer, size in
@@ -66,7 +73,7 @@ import Testing
             }
         }
         let stream = try await open(server.url)
-        while stream.heldBack == nil { await Task.yield() }
+        try await waitUntilHeldBack(stream)
         // Other calls go on meanwhile, and what is held stays within two pieces.
         let other = try RawServer.answering { _ in ok("other") }
         #expect(try await transport.send(HTTPRequest(.get, other.url), by: .after(soon)).body.count == 5)
@@ -88,7 +95,7 @@ import Testing
             connection.write(packed)
         }
         let stream = try await open(server.url)
-        while stream.heldBack == nil { await Task.yield() }
+        try await waitUntilHeldBack(stream)
         var total = 0
         while let piece = try await stream.next() {
             #expect(piece.count <= 144 << 10)
@@ -114,34 +121,20 @@ import Testing
         #expect(error?.code == "http.connection_lost")
     }
 
-    @Test func `silence in the body ends the stream, the reader's own slowness does not`() async throws {
+    @Test func `silence in the body ends the stream`() async throws {
         let server = try RawServer { connection in
-            let request = try connection.readRequest()
+            _ = try connection.readRequest()
             connection.write("HTTP/1.1 200 OK\r\n\r\n")
-            if request?.target == "/full" {
-                connection.write([UInt8](repeating: 7, count: 8 << 20))
-            } else {
-                connection.waitForEnd()
-            }
+            connection.waitForEnd()
         }
         var request = HTTPRequest(.get, server.url)
         request.idleTimeout = .milliseconds(30)
-        let silent = try await transport.open(request, by: .after(soon))
-        let error = await #expect(throws: HTTPError.self) { try await silent.next() }
+        let stream = try await transport.open(request, by: .after(soon))
+        let error = await #expect(throws: HTTPError.self) { try await stream.next() }
         guard case .timedOut(_, .idle)? = error else {
             Issue.record("\(String(describing: error))")
             return
         }
-        request.url += "/full"
-        let slow = try await transport.open(request, by: .after(soon))
-        // The silent stream's time-out is longer than that of the one that is held back: when it ends, so would have the
-        // other if time counted.
-        while (slow as? CurlStream)?.heldBack == nil { await Task.yield() }
-        request.url = server.url
-        request.idleTimeout = .milliseconds(90)
-        let clock = try await transport.open(request, by: .after(soon))
-        await #expect(throws: HTTPError.self) { try await clock.next() }
-        #expect(try await rest(of: slow).count == 8 << 20)
     }
 
     @Test(arguments: ["cancel", "task", "drop"])

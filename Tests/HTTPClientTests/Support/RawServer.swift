@@ -83,9 +83,10 @@ struct RawRequest: Sendable {
 }
 
 /// One accepted connection, for the thread that serves it.
-final class RawConnection {
+// Safe because: one thread at a time uses it; a relay makes two of one socket.
+final class RawConnection: @unchecked Sendable {
     let number: Int
-    private let peer: Int32
+    fileprivate let peer: Int32
     private var buffer: [UInt8] = []
     private var cursor = 0
     private var isOpen = true
@@ -223,5 +224,40 @@ extension RawConnection {
         }
         hasCome.wait()
         return answer.withLock { $0 }
+    }
+}
+
+extension RawConnection {
+    /// Up to a line feed, without it.
+    func readLine() -> String? {
+        var line: [UInt8] = []
+        while true {
+            guard let byte = try? read(1)[0] else { return nil }
+            if byte == 0x0A { return String(decoding: line, as: UTF8.self) }
+            line.append(byte)
+        }
+    }
+
+    /// Passes everything on to a port of this machine and back, until either side ends.
+    func relay(to port: Int) {
+        let other = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        let isConnected = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(other, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
+        guard isConnected else { return }
+        let back = RawConnection(other, number: 0)
+        let forth = RawConnection(dup(peer), number: 0)
+        startThread(named: "relay") {
+            while let bytes = back.readSome(), forth.write(bytes) {}
+            forth.close()
+        }
+        while let bytes = readSome(), back.write(bytes) {}
+        shutdown(other, Int32(SHUT_RDWR))
     }
 }

@@ -68,7 +68,7 @@ final class TestTime: TimeSource {
     }
 
     /// Returns once that many tasks sleep.
-    func waitForSleepers(_ count: Int) async { while sleepers < count { await Task.yield() } }
+    func waitForSleepers(_ count: Int) async { while sleepers < count, !Task.isCancelled { await Task.yield() } }
 }
 
 /// Keeps what it is told.
@@ -76,5 +76,5 @@ final class Recorder<Element: Sendable>: Sendable {
     private let state = Mutex<[Element]>([])
     var elements: [Element] { state.withLock { $0 } }
     func append(_ element: Element) { state.withLock { $0.append(element) } }
-    func wait(for count: Int) async { while elements.count < count { await Task.yield() } }
+    func wait(for count: Int) async { while elements.count < count, !Task.isCancelled { await Task.yield() } }
 }
