@@ -85,7 +85,7 @@ def test_a_sallyport_yaml_is_enough(flow: Flow, feed: Feed, tmp_path: Path) -> N
         },
         "flows": {"iocs": {
             "connector": "opencti-crowdstrike", "opencti": "opencti", "falcon": "falcon",
-            "connector_id": was["CONNECTOR_ID"], "live_stream_id": was["CONNECTOR_LIVE_STREAM_ID"]}},
+            "id": was["CONNECTOR_ID"], "live_stream_id": was["CONNECTOR_LIVE_STREAM_ID"]}},
     }))
     program = flow.sallyport.start("run", "--config", str(file), env={"TOKEN": was["OPENCTI_TOKEN"]})
     program.wait_until(lambda: flow.falcon.stands(feed.table), "the table stands")
