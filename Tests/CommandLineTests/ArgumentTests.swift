@@ -224,6 +224,7 @@ extension String {
         #expect(text.split(separator: "\n").allSatisfy { $0.count <= 60 })
     }
 
+    // covers: cli:help
     @Test func `every command of this program is documented`() {
         func check(_ command: Command, _ path: String) {
             let path = path + " " + command.name

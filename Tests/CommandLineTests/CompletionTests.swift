@@ -39,6 +39,7 @@ import Testing
         #expect(try offers("run", "-c", "/bin/bas").contains("/bin/bash"))
     }
 
+    // covers: cli:completions
     @Test(arguments: ShellCompletions.shells)
     func `each shell's script names every command and option`(_ shell: String) throws {
         let script = try #require(ShellCompletions.script(for: shell, Sample.root))

@@ -2,10 +2,7 @@
 """What people and platforms get wrong: one clear error with a remedy, and nothing lost meanwhile."""
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +11,7 @@ import pytest
 from support.feed import Feed, Indicator
 from support.flow import DROP_IN, Flow
 from support.network import TLSFront, certificate
-from support.program import Program, Sallyport, eventually
+from support.program import Program
 from support.simulators import FalconSimulator, OpenCTISimulator
 
 GOOD = Indicator(1)

@@ -34,7 +34,7 @@ def as_config_yml(environment: dict[str, str]) -> dict[str, dict[str, str]]:
     return sections
 
 
-# covers: cli:run-dropin, config:dropin-names, key:OPENCTI_URL, key:OPENCTI_TOKEN, key:CONNECTOR_ID, key:CONNECTOR_NAME
+# covers: cli:run-dropin, config:dropin-names, stream:dependencies, key:OPENCTI_URL, key:OPENCTI_TOKEN, key:CONNECTOR_ID, key:CONNECTOR_NAME
 # covers: key:CONNECTOR_SCOPE, key:CROWDSTRIKE_CLIENT_ID, key:CROWDSTRIKE_CLIENT_SECRET, field:source, field:tags
 # covers: field:severity, field:action
 @pytest.mark.parametrize("arguments", [

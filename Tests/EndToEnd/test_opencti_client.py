@@ -2,26 +2,11 @@
 """pycti, the platform's own Python client, must be content with the OpenCTI simulator."""
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 from support.feed import varied
-from support.program import DEADLINE
+from support.pycti import pycti_connector
 from support.simulators import OpenCTISimulator
-
-CLIENT = Path(__file__).parent / "clients" / "pycti_connector.py"
-
-
-def pycti_connector(environment: dict[str, str], count: int) -> list[dict[str, Any]]:
-    """Runs the pycti connector until it has seen `count` events; the steps it told."""
-    done = subprocess.run(
-        [sys.executable, str(CLIENT), str(count)], env=environment, capture_output=True, text=True, timeout=DEADLINE)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
 
 def step(steps: list[dict[str, Any]], name: str) -> dict[str, Any]:
     [found] = [one for one in steps if one["step"] == name]

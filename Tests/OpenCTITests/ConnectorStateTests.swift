@@ -10,6 +10,7 @@ private func state(_ text: String) throws -> ConnectorState? {
 }
 
 @Suite("Connector state") struct ConnectorStateTests {
+    // covers: state:form
     @Test func `is read and written as the original has it`() throws {
         let text = #"{"start_from":"1735787045000-0","recover_until":"2025-01-01T00:00:00Z"}"#
         let read = try #require(try state(text))
@@ -25,6 +26,7 @@ private func state(_ text: String) throws -> ConnectorState? {
         #expect(JSONValue.object(read.json).text == #"{"start_from":"1-0","recover_until":false}"#)
     }
 
+    // covers: state:old-names
     @Test func `converts the oldest names once`() throws {
         let old = try #require(
             try state(#"{"connectorLastEventId":"17-1","connectorStartTime":"2021-01-01T00:00:00Z","mine":[1]}"#))
@@ -39,6 +41,7 @@ private func state(_ text: String) throws -> ConnectorState? {
         #expect(both.json["connectorLastEventId"] == nil)
     }
 
+    // covers: state:form
     @Test func `keeps what is not ours, in order`() throws {
         let text = #"{"start_from":"1-0","recover_until":false,"z":{"b":1,"a":12345678901234567890},"last_run":"x"}"#
         #expect(try JSONValue.object(#require(try state(text)).json).text == text)
@@ -47,6 +50,7 @@ private func state(_ text: String) throws -> ConnectorState? {
     @Test(arguments: ["{}", #"{"start_from":7}"#, #"{"start_from":"soon"}"#, #"{"last_run":"x"}"#])
     func `is none without a position`(text: String) throws { #expect(try state(text) == nil) }
 
+    // covers: stream:first-start
     @Test func `begins as configured`() {
         let now = Instant(milliseconds: 1_767_225_600_500)
         let first = ConnectorState.initial(startTimestamp: nil, recoverDate: nil, now: now)
@@ -78,6 +82,7 @@ private func state(_ text: String) throws -> ConnectorState? {
         #expect(sync.answered("null") == .inStep)
     }
 
+    // covers: octi:ping-reset, state:reset
     @Test(arguments: ["", "null", nil] as [String?])
     func `drops the state after a reset, before the next ping`(answer: String?) {
         var sync = StateSync(registered: ours)
@@ -87,6 +92,7 @@ private func state(_ text: String) throws -> ConnectorState? {
         #expect(sync.answered("null") == .inStep)
     }
 
+    // covers: state:platform-wins
     @Test func `takes over what somebody else wrote`() {
         var sync = StateSync(registered: ours)
         _ = sync.text(for: ours)
@@ -99,6 +105,7 @@ private func state(_ text: String) throws -> ConnectorState? {
         #expect(sync.answered(#"{"start_from":"5-0","recover_until":false}"#) == .inStep)
     }
 
+    // covers: octi:ping-unknown
     @Test func `registers again when the platform forgot us, and keeps our state then`() {
         var sync = StateSync(registered: ours)
         _ = sync.text(for: ours)

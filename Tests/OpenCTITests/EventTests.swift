@@ -19,6 +19,7 @@ private func indicator<Result>(_ json: String, _ body: (IndicatorEvent) throws -
 }
 
 @Suite("Stream events") struct EventTests {
+    // covers: event:create
     @Test func `give an indicator's fields`() throws {
         let json = """
             {"version":"4","type":"create","data":{"id":"indicator--4d0c","type":"indicator","revoked":false,
@@ -70,6 +71,7 @@ private func indicator<Result>(_ json: String, _ body: (IndicatorEvent) throws -
         }
     }
 
+    // covers: event:no-pattern-type
     @Test(arguments: [
         "[]", "7", "{}", #"{"data":null}"#, #"{"data":[]}"#,
         #"{"data":{"type":"indicator","id":"i","pattern":"x"}}"#,
@@ -138,6 +140,7 @@ private func indicator<Result>(_ json: String, _ body: (IndicatorEvent) throws -
             (#"[{"op":"replace","path":"/modified","value":"x"},{"op":"add","path":"/labels/-","value":"b"}]"#, nil),
             ("[]", nil), ("null", nil), ("{}", nil),
         ] as [(String, String?)])
+    // covers: pattern:id-change, bug:8
     func `give the pattern before an update`(patch: String, expected: String?) throws {
         #expect(try previous(patch) == expected)
     }

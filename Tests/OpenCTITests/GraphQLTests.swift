@@ -7,6 +7,7 @@ import OpenCTI
 import Testing
 
 @Suite("OpenCTI address and headers") struct PlatformAddressTests {
+    // covers: octi:endpoint
     @Test(arguments: [
         ("https://cti.example", "https://cti.example/graphql"),
         ("https://cti.example///", "https://cti.example/graphql"),
@@ -34,6 +35,7 @@ import Testing
         #expect(token.isEmpty || error?.description.contains(token) == false)
     }
 
+    // covers: key:OPENCTI_CUSTOM_HEADERS
     @Test func `reads custom headers as pycti does`() {
         let parsed = CustomHeaders(parsing: " X-A : 1 ; X-B:b:c ;; broken ; :empty ; X C: 1; X-D:\u{7F};X-E: ")
         #expect(parsed.headers.fields.map(\.name) == ["X-A", "X-B"])
@@ -53,6 +55,7 @@ import Testing
             })
     }
 
+    // covers: octi:headers
     @Test func `sends what the platform expects`() async throws {
         let platform = try Platform(
             customHeaders: ["X-Proxy": "pass", "Authorization": "Basic x"], applicantID: "someone"
@@ -75,6 +78,7 @@ import Testing
         #expect(body["query"]?.string == "query healthCheck { about { version } }")
     }
 
+    // covers: octi:errors
     @Test(arguments: [
         #"{"errors":[{"message":"m","extensions":{"code":"FORBIDDEN_ACCESS","data":{"http_status":403}}}],"data":null}"#,
         #"{"errors":[{"message":"m","name":"FORBIDDEN_ACCESS","data":{"reason":"r"}}]}"#,
@@ -88,6 +92,7 @@ import Testing
         #expect(error.description.contains("CONNECTORAPI"))
     }
 
+    // covers: octi:auth-required, octi:forbidden, octi:functional, octi:transient
     @Test(arguments: [
         ("AUTH_REQUIRED", "opencti.unauthorized", false), ("AUTH_FAILURE", "opencti.unauthorized", false),
         ("OTP_REQUIRED", "opencti.unauthorized", false), ("FORBIDDEN_ACCESS", "opencti.forbidden", false),
@@ -115,6 +120,7 @@ import Testing
         #expect(try await failure(.error("DATABASE_ERROR")).retryDelay(using: &random) == nil)
     }
 
+    // covers: octi:functional
     @Test func `gives business refusals their documented code`() async throws {
         let body =
             #"{"errors":[{"message":"Bad","extensions":{"code":"FUNCTIONAL_ERROR","data":{"doc_code":"INCORRECT_INDICATOR_FORMAT"}}}]}"#
@@ -141,6 +147,7 @@ import Testing
         #expect(error.isRetryable == isRetryable)
     }
 
+    // covers: octi:transient
     @Test func `repeats only what may be repeated`() async throws {
         let platform = try Platform { _ in .data(#"{"workAdd":{"id":"w"},"pingConnector":{"id":"c"}}"#) }
         _ = try await platform.client.addWork(connector: "c", name: "n", on: nil)
@@ -159,6 +166,7 @@ import Testing
 }
 
 @Suite("Platform version") struct PlatformVersionTests {
+    // covers: octi:versions
     @Test(arguments: [
         ("6.8.10", PlatformVersion(6, 8, 10)), ("7.260817.0", PlatformVersion(7, 260_817)),
         ("5.12", PlatformVersion(5, 12)),

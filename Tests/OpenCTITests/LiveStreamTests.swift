@@ -41,6 +41,7 @@ extension StreamBatch {
 }
 
 @Suite("Live stream") struct LiveStreamTests {
+    // covers: stream:request
     @Test func `asks with every header and parameter`() async throws {
         let platform = try Platform(customHeaders: ["X-Proxy": "pass"])
         platform.transport.answer(.events([event("1-0")]))
@@ -62,6 +63,7 @@ extension StreamBatch {
         #expect(request.idleTimeout == .seconds(45))
     }
 
+    // covers: stream:shared-ids, stream:heartbeat
     @Test func `hands out frames and resumes exclusively after the last complete id`() async throws {
         let platform = try Platform()
         platform.transport.answer(.events([event("5-0") + event("6-0"), event("7-0")]))
@@ -78,6 +80,7 @@ extension StreamBatch {
         #expect(platform.time.uptime == .seconds(1003))
     }
 
+    // covers: stream:cut-in-group, stream:shared-ids
     @Test func `resumes before a group of one id that was cut`() async throws {
         let platform = try Platform()
         let lost = HTTPError.connectionLost(url: "x", reason: "reset")
@@ -91,6 +94,7 @@ extension StreamBatch {
         #expect(platform.lastEventIDs() == ["0-0", "5-0"])
     }
 
+    // covers: stream:idle-clock
     @Test func `resumes from a heartbeat less the difference of two clocks`() async throws {
         let platform = try Platform()
         platform.transport.answer(.events([event("50000-0"), event("100000-0", "heartbeat", "\"x\"")]))
@@ -113,6 +117,7 @@ extension StreamBatch {
         #expect(platform.lastEventIDs() == ["0-0", "100000-0"])
     }
 
+    // covers: stream:status-401, stream:status-410, stream:eof-revoked
     @Test(arguments: [
         (401, "", "opencti.stream_unauthorized"),
         (401, "This live stream doesnt exists", "opencti.stream_unknown"),
@@ -137,6 +142,7 @@ extension StreamBatch {
         #expect(try await stream.next().ids == ["1-0"])
     }
 
+    // covers: stream:html
     @Test(arguments: [
         ("text/html; charset=utf-8", "opencti.stream_web_page"), ("application/json", "opencti.stream_content_type"),
         ("", "opencti.stream_content_type"),
@@ -147,6 +153,7 @@ extension StreamBatch {
         #expect(try await platform.stream().next().refusal?.code.text == code)
     }
 
+    // covers: stream:status-5xx, stream:reconnect
     @Test func `backs off from failures and starts over after a frame`() async throws {
         let platform = try Platform()
         for _ in 0..<6 { platform.transport.answer(.failure(.cannotConnect(url: "x", reason: "refused"))) }
@@ -173,6 +180,7 @@ extension StreamBatch {
         #expect(try await stream.next().wait == .seconds(100))
     }
 
+    // covers: stream:trimmed
     @Test func `finds a gap and asks for a recovery until now`() async throws {
         let platform = try Platform()
         platform.transport.answer(.events([connected("5000-0") + event("6000-0")]))
@@ -216,6 +224,7 @@ extension StreamBatch {
         #expect(batch.ids == [nil, "6-0"])
     }
 
+    // covers: stream:no-recover
     @Test func `stops asking for a recovery that the platform refuses`() async throws {
         let platform = try Platform()
         platform.transport.answer(.events(["event: no-recover\ndata: {}\n\n" + event("1-0")]))

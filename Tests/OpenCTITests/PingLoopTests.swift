@@ -53,6 +53,7 @@ private final class Journal: Sendable {
         await loop.run()
     }
 
+    // covers: octi:ping, state:never-ahead
     @Test func `pings at once and every 40 s with the durable state`() async throws {
         let times = Mutex<[Duration]>([])
         let clock = ManualTime()
@@ -89,6 +90,7 @@ private final class Journal: Sendable {
         #expect(second["variables"]?["state"]?.string == "null")
     }
 
+    // covers: octi:ping-errors, octi:ping-unknown
     @Test func `survives failures and registers again when unknown`() async throws {
         let platform = try Platform { _ in Self.pong(#"{"start_from":"5-0","recover_until":false}"#) }
         let journal = Journal()

@@ -19,6 +19,7 @@ import Testing
         #expect(try await admin.client.me().has("CONNECTORAPI"))
     }
 
+    // covers: octi:stream-collection
     @Test func `give a live stream with its filters`() async throws {
         let filters =
             #"{"mode":"and","filters":[{"key":["entity_type"],"operator":"eq","values":["Indicator"],"mode":"or"}],"filterGroups":[]}"#
@@ -68,6 +69,7 @@ import Testing
         #"{"id":"\#(id)","standard_id":"indicator--\#(id)","pattern":"[domain-name:value = 'evil.example']","pattern_type":"stix","revoked":\#(revoked),"valid_until":"\#(until)"}"#
     }
 
+    // covers: state:delete-during-recovery
     @Test func `find other live indicators that may hold a value, over all pages`() async throws {
         let platform = try Platform()
         platform.transport.answer(Self.page([Self.node("1"), Self.node("2", revoked: true)], next: "c1"))

@@ -41,6 +41,7 @@ import Testing
         #expect(input["type"] == "STREAM")
     }
 
+    // covers: octi:register, octi:versions
     @Test(arguments: [
         (PlatformVersion(5, 3), 0), (PlatformVersion(5, 4), 0), (PlatformVersion(5, 11), 1),
         (PlatformVersion(6, 4, 9), 1),
@@ -70,6 +71,7 @@ import Testing
         #expect(try await inputs(PlatformVersion(7, 260_224)).query.contains("jwks"))
     }
 
+    // covers: octi:register-no-secrets
     @Test func `leaves the broker's credentials alone when it uses none`() async throws {
         var profile = Self.profile
         profile.usesBroker = false
@@ -93,6 +95,7 @@ import Testing
         #expect(registration.queue?.virtualHost == "/")
     }
 
+    // covers: octi:register
     @Test(arguments: ["BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"])
     func `falls back once to the smallest form`(code: String) async throws {
         let platform = try Platform { _ in .data(Self.answer) }
@@ -130,6 +133,7 @@ import Testing
 @Suite("Works") struct WorkTests {
     private let version = PlatformVersion(7, 261_026)
 
+    // covers: octi:works
     @Test func `are added, alone or in parts`() async throws {
         let platform = try Platform { _ in .data(#"{"workAdd":{"id":"work_c_1"}}"#) }
         #expect(try await platform.client.addWork(connector: "c", name: "n", on: version) == "work_c_1")
@@ -140,6 +144,7 @@ import Testing
         #expect(bodies.map { $0["query"]?.string?.contains("isMultiPartWork") } == [false, true, false])
     }
 
+    // covers: octi:works
     @Test func `are moved on`() async throws {
         let platform = try Platform { _ in .data(#"{"workEdit":{"toReceived":"w"}}"#) }
         let client = platform.client

@@ -115,6 +115,7 @@ private func read(_ text: String, limit: Int = 16 << 20) -> [Read] { read([Array
         #expect(read("id: 5-0\n\n") == [Read(id: "5-0", data: "", kind: .unknown)])
     }
 
+    // covers: stream:unknown-event, stream:heartbeat
     @Test(arguments: [
         ("create", StreamFrame.Kind.create), ("update", .update), ("delete", .delete), ("merge", .merge),
         ("heartbeat", .heartbeat), ("consumer_metrics", .heartbeat), ("sync", .heartbeat), ("connected", .connected),

@@ -9,6 +9,7 @@ import Testing
     static let groups = Array(0..<40)
     static let seedsPerGroup = 50
 
+    // covers: fault:kill, better:order, better:parallel, reference:count, state:delete-during-recovery, better:fold, stream:shared-ids
     @Test(arguments: groups) func `nothing is lost, doubled or out of order`(_ group: Int) throws {
         for index in 0..<Self.seedsPerGroup {
             var world = World(seed: UInt64(group * Self.seedsPerGroup + index))
