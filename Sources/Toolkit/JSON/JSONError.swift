@@ -5,9 +5,9 @@ public import Base
 /// What a text may cost before it is refused.
 public struct JSONLimits: Sendable, Hashable {
     /// The longest text, in bytes; at most 2 GiB.
-    public var maxBytes: Int
+    public let maxBytes: Int
     /// How deep arrays and objects may nest, at most ``depthCeiling``. An empty one at the very bottom does not count.
-    public var maxDepth: Int
+    public let maxDepth: Int
 
     /// Values are freed and written recursively, so no setting may let a sender choose our stack depth.
     public static let depthCeiling = 1024
