@@ -14,7 +14,7 @@ import Vectors
         let reply = try await tenant.newToken()
         #expect(reply.status == 201)
         #expect(reply.json["token_type"] == "bearer" && reply.json["expires_in"]?.int == 1799)
-        #expect(reply.headers["x-cs-region"] == "us-1")
+        #expect(reply.headers["x-cs-region"] == "sim-1")
         #expect(try await tenant.newToken(secret: "wrong").status == 403)
         #expect(try await tenant.newToken(id: "").status == 400)
         #expect(try await tenant.newToken(more: "&member_cid=zz").status == 400)

@@ -28,8 +28,9 @@ public struct FalconConfiguration: Sendable {
     public var clients = [defaultClient]
     /// Seconds that a token lives.
     public var tokenLifetime = 1799
-    /// What `X-Cs-Region` says.
-    public var region = "us-1"
+    /// What `X-Cs-Region` says. The default is no region of the vendor's: falconpy moves to the cloud that is named there
+    /// whatever its base URL was, so a real name would send it from the simulator to the vendor.
+    public var region = "sim-1"
     /// Token requests are answered with 308 to this base URL instead, as for a tenant of another cloud.
     public var redirectsTokensTo: String?
     /// Requests in any minute that are served; the next is refused with 429. `nil`: no limit.
