@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from support.flow import Flow
 from support.program import Program, Sallyport
 from support.secrets import assert_no_secret
 from support.simulators import (
-    CLIENT_ID, CLIENT_SECRET, CONNECTOR_ID, STREAM_ID, TOKEN, FalconSimulator, OpenCTISimulator, Simulator)
+    CLIENT_ID, CLIENT_SECRET, CONNECTOR_ID, STREAM_ID, TOKEN, FalconSimulator, OpenCTISimulator)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,35 +44,42 @@ def binary() -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def simulators(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Simulator]]:
-    """Both simulators, started once: every test begins by resetting the ones it uses."""
-    folder = tmp_path_factory.mktemp("simulators")
-    programs: list[Program] = []
-    found: dict[str, Simulator] = {}
+def simulator(name: str, binary: Path, folder: Path) -> Iterator[dict[str, Any]]:
+    """Starts one; gives what it says of itself when it is ready."""
+    program = Program(
+        [str(binary), "simulate", name, "--port", "0", "--json"], {"PATH": os.defpath, "HOME": str(folder)}, folder,
+        folder / name)
     try:
-        for name, kind in (("opencti", OpenCTISimulator), ("falcon", FalconSimulator)):
-            program = Program(
-                [str(binary), "simulate", name, "--port", "0", "--json"],
-                {"PATH": os.defpath, "HOME": str(folder)}, folder, folder / name)
-            programs.append(program)
-            found[name] = kind(program.first_json_line())
-        yield found
+        yield program.first_json_line()
     finally:
-        for program in programs:
-            program.kill()
+        program.kill()
+
+
+# Simulators are started once: every test begins by resetting the ones it uses.
+
+
+@pytest.fixture(scope="session")
+def opencti_server(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenCTISimulator]:
+    for ready in simulator("opencti", binary, tmp_path_factory.mktemp("opencti")):
+        yield OpenCTISimulator(ready)
+
+
+@pytest.fixture(scope="session")
+def falcon_server(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FalconSimulator]:
+    for ready in simulator("falcon", binary, tmp_path_factory.mktemp("falcon")):
+        yield FalconSimulator(ready)
 
 
 @pytest.fixture
-def opencti(simulators: dict[str, Simulator]) -> OpenCTISimulator:
-    simulators["opencti"].reset()
-    return simulators["opencti"]
+def opencti(opencti_server: OpenCTISimulator) -> OpenCTISimulator:
+    opencti_server.reset()
+    return opencti_server
 
 
 @pytest.fixture
-def falcon(simulators: dict[str, Simulator]) -> FalconSimulator:
-    simulators["falcon"].reset()
-    return simulators["falcon"]
+def falcon(falcon_server: FalconSimulator) -> FalconSimulator:
+    falcon_server.reset()
+    return falcon_server
 
 
 @pytest.fixture

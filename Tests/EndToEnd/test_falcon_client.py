@@ -17,6 +17,8 @@ Answer = dict[str, Any]
 
 @pytest.fixture
 def auth(falcon: FalconSimulator) -> falconpy.OAuth2:
+    # A region that falconpy knows would send it to that cloud, away from the simulator.
+    falcon.settings(region="simulated")
     return falconpy.OAuth2(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, base_url=falcon.url)
 
 
@@ -153,20 +155,34 @@ def drive_severities(ioc: falconpy.IOC, auth: falconpy.OAuth2) -> None:
     assert set(names) == {"informational", "low", "medium", "high", "critical"}
 
 
+HOST, PROCESS = "1" * 32, f"pid:{'1' * 32}:77"
+SEEN = {"type": "sha256", "value": HASH}
+
+
 def drive_device_count(ioc: falconpy.IOC, auth: falconpy.OAuth2) -> None:
-    answer = ioc.indicator_get_device_count_v1(type="sha256", value=HASH)
-    [count] = body_of("indicator_get_device_count_v1", answer)["resources"]
-    assert (count["type"], count["value"]) == ("sha256", HASH) and count["device_count"] >= 0
+    for name, count in (
+        ("indicator_get_device_count_v1", ioc.indicator_get_device_count_v1), ("DevicesCount", ioc.devices_count_legacy),
+    ):
+        [found] = body_of(name, count(**SEEN))["resources"]
+        assert (found["type"], found["value"], found["device_count"]) == ("sha256", HASH, 1)
 
 
 def drive_devices(ioc: falconpy.IOC, auth: falconpy.OAuth2) -> None:
-    body_of("indicator_get_devices_ran_on_v1", ioc.indicator_get_devices_ran_on_v1(type="sha256", value=HASH, limit="10"))
+    for name, devices in (
+        ("indicator_get_devices_ran_on_v1", ioc.indicator_get_devices_ran_on_v1),
+        ("DevicesRanOn", ioc.devices_ran_on_legacy),
+    ):
+        assert body_of(name, devices(**SEEN, limit="10"))["resources"] == [HOST]
 
 
 def drive_processes(ioc: falconpy.IOC, auth: falconpy.OAuth2) -> None:
-    body_of(
-        "indicator_get_processes_ran_on_v1",
-        ioc.indicator_get_processes_ran_on_v1(type="sha256", value=HASH, device_id="1" * 32))
+    for name, processes in (
+        ("indicator_get_processes_ran_on_v1", ioc.indicator_get_processes_ran_on_v1),
+        ("ProcessesRanOn", ioc.processes_ran_on_legacy),
+    ):
+        assert body_of(name, processes(**SEEN, device_id=HOST))["resources"] == [PROCESS]
+    [details] = body_of("entities_processes", ioc.entities_processes(ids=PROCESS))["resources"]
+    assert details["device_id"] == HOST
 
 
 DRIVERS: dict[str, Callable[[falconpy.IOC, falconpy.OAuth2], None]] = {
@@ -188,12 +204,19 @@ DRIVERS: dict[str, Callable[[falconpy.IOC, falconpy.OAuth2], None]] = {
     "indicator_get_device_count_v1": drive_device_count,
     "indicator_get_devices_ran_on_v1": drive_devices,
     "indicator_get_processes_ran_on_v1": drive_processes,
+    "DevicesCount": drive_device_count,
+    "DevicesRanOn": drive_devices,
+    "ProcessesRanOn": drive_processes,
+    "entities_processes": drive_processes,
 }
 
 
 # covers: falcon:client
 @pytest.mark.parametrize("operation", ioc_operations())
-def test_the_official_client_is_content(operation: str, ioc: falconpy.IOC, auth: falconpy.OAuth2) -> None:
+def test_the_official_client_is_content(
+    operation: str, ioc: falconpy.IOC, auth: falconpy.OAuth2, falcon: FalconSimulator,
+) -> None:
+    falcon.post("sightings", {**SEEN, "devices": {HOST: [PROCESS]}})
     DRIVERS[operation](ioc, auth)
 
 
@@ -202,6 +225,7 @@ def test_every_operation_of_the_contract_is_driven() -> None:
 
 
 def test_a_wrong_secret_is_refused(falcon: FalconSimulator) -> None:
+    falcon.settings(region="simulated")
     auth = falconpy.OAuth2(client_id=CLIENT_ID, client_secret="wrong", base_url=falcon.url)
     answer = auth.login()
     assert answer["status_code"] in (401, 403) and answer["body"]["errors"]

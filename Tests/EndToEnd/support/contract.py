@@ -20,7 +20,7 @@ def operations() -> dict[str, dict[str, Any]]:
 
 def ioc_operations() -> dict[str, dict[str, Any]]:
     """What the connector and its check call: the token pair, IOC management, and its legacy twins."""
-    prefixes = ("/oauth2/", "/iocs/")
+    prefixes = ("/oauth2/", "/iocs/", "/indicators/", "/processes/")
     return {name: operation for name, operation in operations().items() if operation["path"].startswith(prefixes)}
 
 
