@@ -258,4 +258,18 @@ import Testing
         #expect(tenant.calls.count == 6)
         try expectContract(tenant)
     }
+
+    @Test(arguments: [(false, false), (true, false), (false, true), (true, true)])
+    func `tell which scopes the client lacks`(mayRead: Bool, mayWrite: Bool) async throws {
+        let tenant = try Tenant { recorded in
+            let isAllowed = recorded.request.method == .get ? mayRead : mayWrite
+            return isAllowed
+                ? .status(200, #"{"meta":{},"resources":[],"errors":[]}"#)
+                : .status(403, #"{"meta":{},"errors":[{"code":403,"message":"access denied, authorization failed"}]}"#)
+        }
+        let missing = try await tenant.client.missingIOCScopes()
+        #expect(missing.contains(.iocRead) == !mayRead)
+        #expect(missing.contains(.iocWrite) == !mayWrite)
+        try expectContract(tenant)
+    }
 }

@@ -97,20 +97,23 @@ extension StreamBatch {
     // covers: stream:idle-clock
     @Test func `resumes from a heartbeat less the difference of two clocks`() async throws {
         let platform = try Platform()
-        platform.transport.answer(.events([event("50000-0"), event("100000-0", "heartbeat", "\"x\"")]))
-        platform.transport.answer(.events([event("95000-0"), event("100001-0", "heartbeat", "\"x\"")]))
-        platform.transport.answer(.events([event("1-0")]))
+        let beats = event("95000-0", "heartbeat", "\"x\"") + event("100000-0", "heartbeat", "\"x\"")
+        platform.transport.answer(.events([event("50000-0") + beats]))
+        platform.transport.answer(.events([event("97000-0") + event("105000-0", "heartbeat", "\"x\"")]))
+        platform.transport.answer(.events([event("97000-0") + event("98000-0")]))
+        platform.transport.answer(.events([event("98000-0")]))
         let stream = platform.stream()
-        for _ in 0..<3 { _ = try await stream.next() }
-        for _ in 0..<3 { _ = try await stream.next() }
-        _ = try await stream.next()
-        #expect(platform.lastEventIDs() == ["0-0", "90000-0", "95000-0"])
+        for _ in 0..<7 { _ = try await stream.next() }
+        // One heartbeat after an event proves nothing, two do; 97000 is complete once 98000 has come.
+        #expect(platform.lastEventIDs() == ["0-0", "90000-0", "90000-0", "97000-0"])
     }
 
     @Test func `never resumes beyond an id that may be incomplete`() async throws {
         let platform = try Platform()
         platform.transport.answer(
-            .events([event("100000-0") + event("200000-0", "heartbeat", "\"x\"") + event("150000-0")]))
+            .events([
+                event("100000-0") + event("200000-0", "heartbeat") + event("200000-0", "heartbeat") + event("150000-0")
+            ]))
         platform.transport.answer(.events([event("1-0")]))
         let stream = platform.stream()
         for _ in 0..<3 { _ = try await stream.next() }

@@ -63,4 +63,29 @@ extension FalconClient {
             scope: .iocRead)
         return try await self.list(call) { $0.string }.rows
     }
+
+    /// Which of the scopes that indicators need the API client lacks; changes nothing.
+    ///
+    /// Reading is tried with a search for one id, writing with the deletion of an id that cannot exist.
+    /// - Throws: whatever else goes wrong: credentials, network, rate limit.
+    public func missingIOCScopes() async throws(FalconError) -> [FalconScope] {
+        var missing: [FalconScope] = []
+        do throws(FalconError) {
+            _ = try await searchIOCs(nil, limit: 1)
+        } catch {
+            guard case .missingScope(let scope, _) = error else { throw error }
+            missing.append(scope)
+        }
+        do throws(FalconError) {
+            _ = try await deleteIOCs([String(repeating: "0", count: 64)], comment: "permission check")
+        } catch {
+            switch error {
+            case .missingScope(let scope, _): missing.append(scope)
+            // Refused for what it asks, not for who asks.
+            case .badRequest: break
+            default: throw error
+            }
+        }
+        return missing
+    }
 }

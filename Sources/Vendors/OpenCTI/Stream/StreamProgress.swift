@@ -15,7 +15,9 @@ struct StreamProgress: Sendable {
     /// follow, so it counts as received only once a different id has come.
     private var open: EventID?
     private var heartbeat: EventID?
-    private var heartbeatsBeyondRecovery = 0
+    /// Heartbeats since the last event. One alone may be sent in the middle of a group or of a recovery; from the second
+    /// on nothing has come for a whole period, so its id is believed.
+    private var heartbeatsInARow = 0
     private(set) var isRecovering: Bool
 
     init(_ start: StreamStart) {
@@ -34,31 +36,21 @@ struct StreamProgress: Sendable {
         return StreamStart(position: position, recoverUntil: start.recoverUntil)
     }
 
-    /// Returns true when this frame shows that the recovery is over.
+    /// Returns true when this frame shows that the recovery is over: it carries an id beyond the recovery's date.
     mutating func observe(_ frame: StreamFrame) -> Bool {
         guard let id = frame.id, frame.kind != .connected else { return false }
+        if frame.kind == .heartbeat {
+            heartbeatsInARow += 1
+            guard heartbeatsInARow > 1 else { return false }
+        } else {
+            heartbeatsInARow = 0
+        }
         if let last = open, last != id {
             completed = max(completed, last)
             open = nil
         }
-        if frame.kind == .heartbeat {
-            heartbeat = max(heartbeat ?? id, id)
-        } else {
-            open = id
-        }
-        return recoveryEnds(with: id, isHeartbeat: frame.kind == .heartbeat)
-    }
-
-    /// A live event shows at once that the recovery is over. A heartbeat alone does so only when a second one follows it
-    /// without an event of the recovery between: one may be sent while the database is still being read.
-    private mutating func recoveryEnds(with id: EventID, isHeartbeat: Bool) -> Bool {
-        guard isRecovering, let end = start.recoveryEnd else { return false }
-        guard id.milliseconds > end.milliseconds else {
-            heartbeatsBeyondRecovery = 0
-            return false
-        }
-        heartbeatsBeyondRecovery += 1
-        guard !isHeartbeat || heartbeatsBeyondRecovery > 1 else { return false }
+        if frame.kind == .heartbeat { heartbeat = max(heartbeat ?? id, id) } else { open = id }
+        guard isRecovering, let end = start.recoveryEnd, id.milliseconds > end.milliseconds else { return false }
         isRecovering = false
         return true
     }
@@ -75,7 +67,7 @@ struct StreamProgress: Sendable {
     mutating func recover(until date: Instant) {
         start = StreamStart(position: resume.position, recoverUntil: date.description)
         isRecovering = true
-        heartbeatsBeyondRecovery = 0
+        heartbeatsInARow = 0
     }
 
     /// The platform does not recover: live events only.
