@@ -9,6 +9,9 @@ public import Telemetry
 public protocol Connector: Sendable {
     static var declaration: ConnectorSettings { get }
 
+    /// Declares every metric that a run declares, so that the reference can list them.
+    static func declareMetrics(in metrics: Metrics)
+
     /// - Throws: ``ConnectorError`` for settings that fit each other but not the world (an unreadable certificate).
     init(_ context: ConnectorContext) throws
 

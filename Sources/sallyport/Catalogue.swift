@@ -10,6 +10,17 @@ enum Catalogue {
 
     static let settings = SettingsCatalogue(connectors: connectors.map { $0.declaration })
 
+    /// - Parameter path: the command that was given the name.
+    static func connector(named name: String, path: [String]) throws(UsageError) -> ConnectorSettings {
+        if let connector = settings.connector(named: name) { return connector }
+        let near = nearestName(to: name, among: settings.connectorNames)
+        throw UsageError(
+            "There is no connector “\(name)”.",
+            remedy: near.map { "Did you mean “\($0)”?" }
+                ?? "There are: \(settings.connectors.map(\.name).joined(separator: ", ")).",
+            path: path)
+    }
+
     static func connector(of declaration: ConnectorSettings) -> (any Connector.Type)? {
         connectors.first { $0.declaration.name == declaration.name }
     }

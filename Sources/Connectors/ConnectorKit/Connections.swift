@@ -7,7 +7,7 @@ import HTTPClient
 public import OpenCTI
 import Settings
 import Synchronization
-import Telemetry
+public import Telemetry
 
 /// Makes vendor clients out of a flow's settings. Flows of one tenant share its request budget.
 public struct Connections: Sendable {
@@ -52,6 +52,9 @@ public struct Connections: Sendable {
             baseURL: settings[FalconSettings.baseURL], userAgent: Self.userAgent, timeout: .seconds(60),
             time: context.time)
     }
+
+    /// The metrics of calls, whatever the connection.
+    public static func declareMetrics(in metrics: Metrics) { _ = HTTPMetrics(metrics, connection: "") }
 
     /// Names the tenant for budgets and for the ledger: client and, where there is one, the child CID.
     public var tenant: String {

@@ -13,6 +13,7 @@ struct HTTPMetrics: HTTPObserver {
     private let paused: Family<Counter>
     private let connection: String
 
+    /// - Parameter connection: `opencti`, `falcon`; a label value.
     init(_ metrics: Metrics, connection: String) {
         self.connection = connection
         calls = metrics.counter(

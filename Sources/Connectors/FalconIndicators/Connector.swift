@@ -9,7 +9,7 @@ import OpenCTI
 import STIX
 public import Settings
 import Storage
-import Telemetry
+public import Telemetry
 
 /// OpenCTI live stream → Falcon custom indicators: create, update, delete, expire.
 ///
@@ -36,6 +36,12 @@ public struct FalconIndicatorsConnector: Connector {
             .init(
                 isPermanent: settings[FalconIndicatorsSettings.isPermanent],
                 disarms: settings[FalconIndicatorsSettings.softDelete] == .noAction))
+    }
+
+    public static func declareMetrics(in metrics: Metrics) {
+        FlowReports.register(FlowStatus(), flow: "", in: metrics, time: SystemTime())
+        Connections.declareMetrics(in: metrics)
+        _ = Events(log: .silent, metrics: metrics, name: "", flow: "")
     }
 
     public var flowName: String { context.name }
@@ -186,8 +192,7 @@ public struct FalconIndicatorsConnector: Connector {
                 withInferences: settings[LiveStreamSettings.withInferences]),
             client: openCTI, from: start.state.streamStart, time: context.time)
         let events = Events(
-            log: log, metrics: context.metrics, name: settings[FalconIndicatorsSettings.name], flow: context.name,
-            now: context.time.now)
+            log: log, metrics: context.metrics, name: settings[FalconIndicatorsSettings.name], flow: context.name)
         let source = IndicatorSource(
             stream: stream, translator: IndicatorTranslator(policy(prepared), model: model), progress: progress,
             events: events, status: status, time: context.time, recoversEverything: start.recoversEverything,

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Base
 import OpenCTI
-import Synchronization
 import Telemetry
 
 /// What is worth telling: one method a thing, which writes the line and moves the counter, so that they can't drift.
@@ -10,23 +8,18 @@ final class Events: Sendable {
     private let log: Log
     private let name: String
     private let processed: Family<Counter>
-    private let processedCreated: Family<Gauge>
     private let currentState: Gauge
     private let disconnects: Counter
-    private let seen = Mutex<Set<String>>([])
-    private let started: Instant
 
     /// - Parameter name: the connector's name on the platform: a label of the original's metrics.
-    init(log: Log, metrics: Metrics, name: String, flow: String, now: Instant) {
+    init(log: Log, metrics: Metrics, name: String, flow: String) {
         self.log = log
         self.name = name
-        started = now
         // The original's metrics: name, help and labels as they were.
         // Source: OpenCTI → CrowdStrike Endpoint Security, 5.
         processed = metrics.counter(
-            "processed_messages_total", "Number of processed messages", labels: ["name", "action"])
-        processedCreated = metrics.gauge(
-            "processed_messages_created", "Number of processed messages", labels: ["name", "action"])
+            "processed_messages_total", "Number of processed messages", labels: ["name", "action"],
+            hasCreated: true)
         currentState = metrics.gauge("current_state", "Current connector state", labels: ["name"]).with(name)
         disconnects = metrics.counter(
             "sallyport_stream_disconnects_total", "Times the live stream's connection ended", labels: ["flow"]
@@ -37,7 +30,6 @@ final class Events: Sendable {
         // A closed set of labels: what the platform does not define is one of them.
         let action = ["create", "update", "delete", "merge"].contains(action) ? action : "unknown"
         processed.with(name, action).add()
-        if seen.withLock({ $0.insert(action).inserted }) { processedCreated.with(name, action).set(started) }
         currentState.set(id.milliseconds)
     }
 

@@ -27,6 +27,20 @@ public protocol AnySetting: Sendable {
     func settle(_ raw: RawSetting?) throws(InvalidValue) -> SettledValue?
 }
 
+extension AnySetting {
+    /// ``doc`` with the choices, the limits and the switch that it depends on. Markdown.
+    public var meaning: String {
+        var text = doc
+        if case .choice(let choices) = kind.shape {
+            let listed = choices.map { $0.doc.isEmpty ? "`\($0.name)`" : "`\($0.name)` (\($0.doc))" }
+            text += " One of \(listed.joined(separator: ", "))."
+        }
+        if let range = rangeText { text += " \(range.text.prefix(1).uppercased())\(range.text.dropFirst())." }
+        if let switchKey = relevantKey { text += " Only with `\(switchKey)`." }
+        return text
+    }
+}
+
 /// A value with its display text, made by ``AnySetting/settle(_:)``.
 public struct SettledValue: Sendable {
     let box: any Sendable

@@ -5,7 +5,18 @@ import Synchronization
 
 /// All series of one metric name.
 protocol MetricFamily: Sendable {
+    /// Its metrics: one, or with the time of creation two.
+    var declarations: [MetricDeclaration] { get }
     func append(to text: inout ExpositionText)
+}
+
+/// What a metric is, for the reference.
+public struct MetricDeclaration: Sendable, Hashable {
+    public let name: String
+    /// `counter`, `gauge` or `histogram`.
+    public let kind: String
+    public let labels: [String]
+    public let help: String
 }
 
 /// What a series is made of.
@@ -71,12 +82,19 @@ public final class Family<Instrument: MetricInstrument>: MetricFamily {
             series.instrument.append(to: &text, name: name, labels: pairs(values))
         }
         guard hasCreated else { return }
-        let created = (name.hasSuffix("_total") ? String(name.dropLast(6)) : name) + "_created"
-        text.header(created, help, "gauge")
+        text.header(createdName, help, "gauge")
         for (values, series) in sorted {
-            text.sample(created, pairs(values), Double(series.created.milliseconds) / 1000)
+            text.sample(createdName, pairs(values), Double(series.created.milliseconds) / 1000)
         }
     }
+
+    var declarations: [MetricDeclaration] {
+        let own = MetricDeclaration(name: name, kind: kind.description, labels: labels, help: help)
+        guard hasCreated else { return [own] }
+        return [own, MetricDeclaration(name: createdName, kind: "gauge", labels: labels, help: help)]
+    }
+
+    private var createdName: String { (name.hasSuffix("_total") ? String(name.dropLast(6)) : name) + "_created" }
 
     private func pairs(_ values: [String]) -> [(name: String, value: String)] {
         zip(labels, values).map { (name: $0, value: $1) }
@@ -89,10 +107,15 @@ struct CollectedFamily: MetricFamily {
     let help: String
     let kind: Metrics.CollectedKind
     let labels: [String]
-    let read: @Sendable () -> [(labels: [String], value: Double)]
+    /// By owner: each has series of its own.
+    var readers: [String: Metrics.Reader] = [:]
+
+    var declarations: [MetricDeclaration] {
+        [MetricDeclaration(name: name, kind: kind.rawValue, labels: labels, help: help)]
+    }
 
     func append(to text: inout ExpositionText) {
-        let samples = read().filter { $0.labels.count == labels.count }
+        let samples = readers.values.flatMap { $0() }.filter { $0.labels.count == labels.count }
         guard !samples.isEmpty else { return }
         text.header(name, help, kind == .counter ? "counter" : "gauge")
         for sample in samples.sorted(by: { $0.labels.lexicographicallyPrecedes($1.labels) }) {

@@ -62,16 +62,28 @@ public final class Metrics: Sendable {
 
     /// Values that are read when somebody asks for the text: ages, sizes of queues, what the kernel knows.
     ///
-    /// `read` gives label values and value of each series; it must not block.
+    /// - Parameters:
+    ///   - owner: whose series these are. Another owner adds its own, the same one replaces what it gave before.
+    ///   - read: gives label values and value of each series; it must not block.
     public func collect(
-        _ name: String, _ help: String, _ kind: CollectedKind = .gauge, labels: [String] = [],
-        read: @escaping @Sendable () -> [(labels: [String], value: Double)]
+        _ name: String, _ help: String, _ kind: CollectedKind = .gauge, labels: [String] = [], owner: String = "",
+        read: @escaping Reader
     ) {
         Self.check(name, labels)
-        families.withLock {
-            $0[name] = CollectedFamily(name: name, help: help, kind: kind, labels: labels, read: read)
+        families.withLock { families in
+            var family = CollectedFamily(name: name, help: help, kind: kind, labels: labels)
+            if let existing = families[name] {
+                guard let known = existing as? CollectedFamily, known.labels == labels, known.kind == kind else {
+                    preconditionFailure("the metric \(name) is declared twice with different types or labels")
+                }
+                family = known
+            }
+            family.readers[owner] = read
+            families[name] = family
         }
     }
+
+    public typealias Reader = @Sendable () -> [(labels: [String], value: Double)]
 
     /// A single value that is read when somebody asks for the text; `nil` leaves the series out.
     public func collect(
@@ -83,6 +95,11 @@ public final class Metrics: Sendable {
     public enum CollectedKind: String, Sendable {
         case counter
         case gauge
+    }
+
+    /// Everything that was declared so far, in the order of the names, with or without a value.
+    public var declarations: [MetricDeclaration] {
+        families.withLock { $0 }.values.flatMap(\.declarations).sorted { $0.name < $1.name }
     }
 
     /// The exposition, families and series in the order of their names.

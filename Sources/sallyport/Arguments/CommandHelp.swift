@@ -91,19 +91,6 @@ struct CommandHelp {
     }
 
     private func wrapped(_ text: String, indent: Int) -> String {
-        let margin = String(repeating: " ", count: indent)
-        var result = ""
-        for paragraph in text.split(separator: "\n", omittingEmptySubsequences: false) {
-            var line = margin
-            for word in paragraph.split(separator: " ") {
-                if line.count > indent, line.count + 1 + word.count > width {
-                    result += line + "\n"
-                    line = margin
-                }
-                line += (line.count > indent ? " " : "") + word
-            }
-            result += (line.count > indent ? line : "") + "\n"
-        }
-        return result
+        TextColumn(width: width).wrapped(text, indent: indent)
     }
 }

@@ -11,7 +11,7 @@ extension Command {
                 """,
             options: [CommandLineProgram.json],
             subcommands: [
-                .run, .check, .plan, .explain, .dlq, .approve, .pattern, .documents, .version, .completions,
+                .run, .check, .plan, .explain, .dlq, .approve, .pattern, .settings, .documents, .reference, .version, .completions,
             ])
     }
 }

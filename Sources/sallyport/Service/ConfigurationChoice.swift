@@ -34,15 +34,7 @@ struct ConfigurationChoice: Sendable {
             return .init(key: String(text[..<equals]), text: String(text[text.index(after: equals)...]))
         }
         if let wanted = name ?? arguments[Self.connector] {
-            guard let connector = Catalogue.settings.connector(named: wanted) else {
-                let near = nearestName(to: wanted, among: Catalogue.settings.connectorNames)
-                throw UsageError(
-                    "There is no connector “\(wanted)”.",
-                    remedy: near.map { "Did you mean “\($0)”?" }
-                        ?? "There are: \(Catalogue.settings.connectors.map(\.name).joined(separator: ", ")).",
-                    path: arguments.path)
-            }
-            dropIn = connector
+            dropIn = try Catalogue.connector(named: wanted, path: arguments.path)
             path = nil
             return
         }

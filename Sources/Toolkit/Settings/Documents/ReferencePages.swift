@@ -114,19 +114,8 @@ extension SettingsCatalogue {
                 }
             let standard = setting.isRequired ? "**required**" : setting.defaultText.map { "`\($0)`" } ?? "–"
             text += "| `\(setting.key)` | \(setting.variables.map { "`\($0)`" }.joined(separator: ", ")) | \(place) "
-            text += "| \(setting.kind.name) | \(standard) | \(cell(meaning(setting))) |\n"
+            text += "| \(setting.kind.name) | \(standard) | \(cell(setting.meaning)) |\n"
         }
-        return text
-    }
-
-    private func meaning(_ setting: any AnySetting) -> String {
-        var text = setting.doc
-        if case .choice(let choices) = setting.kind.shape {
-            let listed = choices.map { $0.doc.isEmpty ? "`\($0.name)`" : "`\($0.name)` (\($0.doc))" }
-            text += " One of \(listed.joined(separator: ", "))."
-        }
-        if let range = setting.rangeText { text += " \(range.text.prefix(1).uppercased())\(range.text.dropFirst())." }
-        if let switchKey = setting.relevantKey { text += " Only with `\(switchKey)`." }
         return text
     }
 

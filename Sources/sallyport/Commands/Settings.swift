@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import JSON
+import Settings
+
+extension Command {
+    /// `sallyport settings [CONNECTOR]`
+    static let settings: Command = {
+        let connector = Positional(
+            name: "CONNECTOR", doc: "Only what this connector takes; without it, everything.", arity: .optional)
+        let format = Option(
+            name: "format", value: "FORM", doc: "How to show them.", choices: ["table", "markdown", "json"])
+        let sample = Option(name: "sample", doc: "Print a sallyport.yaml to begin with.")
+        let environment = Option(name: "sample-env", doc: "Print the connector's variables as a .env to begin with.")
+        let schema = Option(name: "schema", doc: "Print a JSON Schema of sallyport.yaml, for editors.")
+        return Command(
+            name: "settings", summary: "Show every setting: variable, type, default and meaning.",
+            discussion: """
+                What a configuration really says, and where each value comes from, `sallyport check` shows.
+                """,
+            examples: [
+                .init(line: "sallyport settings opencti-crowdstrike", meaning: "One connector:"),
+                .init(line: "sallyport settings --sample > sallyport.yaml", meaning: "A file to begin with:"),
+                .init(
+                    line: "sallyport settings opencti-crowdstrike --sample-env > .env",
+                    meaning: "The same for drop-in use:"),
+                .init(line: "sallyport settings --schema > sallyport.schema.json", meaning: "For an editor:"),
+            ],
+            options: [format, sample, environment, schema], positionals: [connector],
+            run: { arguments in
+                let chosen = try arguments[connector].first.map { name throws(UsageError) in
+                    try Catalogue.connector(named: name, path: arguments.path)
+                }
+                let wanted = [sample, environment, schema].filter { arguments.isSet($0) }
+                guard wanted.count <= 1 else {
+                    throw UsageError(
+                        "--\(wanted[0].name) and --\(wanted[1].name) exclude each other.", remedy: "",
+                        path: arguments.path)
+                }
+                let catalogue = Catalogue.settings
+                let connectors = chosen.map { [$0] } ?? catalogue.connectors
+                switch wanted.first?.name {
+                case sample.name: Console.write(catalogue.sampleFile(for: connectors))
+                case environment.name:
+                    Console.write(connectors.map { catalogue.sampleEnvironment(for: $0) }.joined(separator: "\n"))
+                case schema.name: Console.write(catalogue.jsonSchema.text + "\n")
+                default:
+                    let isJSON = arguments.isSet(CommandLineProgram.json)
+                    show(connectors, isOne: chosen != nil, as: isJSON ? "json" : arguments[format] ?? "table")
+                }
+                return .ok
+            })
+    }()
+
+    private static func show(_ connectors: [ConnectorSettings], isOne: Bool, as form: String) {
+        let catalogue = SettingsCatalogue(connectors: connectors, globals: isOne ? [] : Catalogue.settings.globals)
+        switch form {
+        case "json": Console.write(catalogue.listing.text + "\n")
+        case "markdown":
+            let pages = catalogue.referencePages.dropFirst(isOne ? 1 : 0)
+            Console.write(pages.map(\.text).joined(separator: "\n"))
+        default: Console.write(SettingsTable(width: min(Console.width, 110)).text(of: catalogue))
+        }
+    }
+}
+
+/// Settings for a terminal: the name and its default on a line, the meaning below.
+struct SettingsTable {
+    let column: TextColumn
+
+    init(width: Int) { column = TextColumn(width: max(40, width)) }
+
+    func text(of catalogue: SettingsCatalogue) -> String {
+        var text = ""
+        for connector in catalogue.connectors {
+            text += "\(connector.name): \(connector.title)\n" + column.wrapped(connector.summary, indent: 2)
+            if !connector.aliases.isEmpty {
+                text += column.wrapped("Also called \(connector.aliases.joined(separator: ", ")).", indent: 2)
+            }
+            let working = connector.settings.filter { $0.ignoredBecause == nil }
+            for kind in connector.connectionKinds {
+                let own = working.filter { if case .connection(kind, _) = $0.place { true } else { false } }
+                append("Connection \(kind)", own, to: &text)
+            }
+            append("Flow", working.filter { if case .connection = $0.place { false } else { true } }, to: &text)
+            let ignored = connector.settings.filter { $0.ignoredBecause != nil }
+            if !ignored.isEmpty {
+                text += "\nAccepted without effect\n"
+                text += column.wrapped(ignored.compactMap(\.variables.first).joined(separator: ", "), indent: 2)
+            }
+            text += "\n"
+        }
+        append("The process", catalogue.globals, to: &text, leads: false)
+        return text
+    }
+
+    private func append(_ title: String, _ settings: [any AnySetting], to text: inout String, leads: Bool = true) {
+        guard !settings.isEmpty else { return }
+        text += "\(leads ? "\n" : "")\(title)\n"
+        for setting in settings {
+            let standard = setting.isRequired ? "required" : setting.defaultText.map { "default \($0)" } ?? "optional"
+            text += "  \(setting.variables.first ?? setting.key)  \(setting.kind.name), \(standard)\n"
+            let place: String? =
+                switch setting.place {
+                case .connection(_, let key), .flow(let key): key
+                case .global(let section, let key): "\(section).\(key)"
+                case .dropIn: nil
+                }
+            let meaning = place.map { "\($0): \(setting.meaning)" } ?? setting.meaning
+            text += column.wrapped(meaning, indent: 6)
+        }
+    }
+}
