@@ -92,7 +92,7 @@ let package = Package(
             path: "Benchmarks/sallyport-bench", swiftSettings: strict),
 
         // Tests mirror Sources; Vectors holds the JSON cases.
-        .target(name: "Vectors", path: "Tests/Vectors", resources: [.copy("cases")], swiftSettings: strict),
+        .target(name: "Vectors", path: "Tests/Vectors", exclude: ["SHA256SUMS"], resources: [.copy("cases")], swiftSettings: strict),
         tests("BaseTests", ["Base"]),
         tests("HashingTests", ["Base", "Hashing"]),
         tests("NetAddressTests", ["Base", "NetAddress"]),

@@ -55,6 +55,17 @@ import Testing
                 """)
     }
 
+    @Test func `several owners share a collected metric, and one that comes again replaces what it gave`() {
+        let metrics = Metrics(time: time)
+        for (flow, value) in [("a", 1.0), ("b", 2.0), ("a", 3.0)] {
+            metrics.collect("entries", "Entries.", labels: ["flow"], owner: flow) { [(labels: [flow], value: value)] }
+        }
+        #expect(metrics.text().hasSuffix("entries{flow=\"a\"} 3\nentries{flow=\"b\"} 2\n"))
+        _ = metrics.counter("x_total", "X.", labels: ["l"], hasCreated: true)
+        #expect(metrics.declarations.map(\.name) == ["entries", "x_created", "x_total"])
+        #expect(metrics.declarations.map(\.kind) == ["gauge", "gauge", "counter"])
+    }
+
     @Test func `help and label values are escaped`() {
         let metrics = Metrics(time: time)
         metrics.gauge("x", "a \\ b\nc \"d\"", labels: ["l"]).with("q\"\\\n").set(-1.5)

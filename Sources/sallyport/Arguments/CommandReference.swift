@@ -37,7 +37,7 @@ enum CommandReference {
         if !command.options.isEmpty { text += "\n" + options(command.options) }
         if !command.examples.isEmpty {
             text += "\n```console\n"
-            for example in command.examples { text += "$ \(example.line)   # \(example.meaning)\n" }
+            for example in command.examples { text += "# \(example.meaning)\n$ \(example.line)\n" }
             text += "```\n"
         }
         for subcommand in command.subcommands { append(subcommand, path: path, into: &text) }

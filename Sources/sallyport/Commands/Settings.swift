@@ -5,61 +5,62 @@ import Settings
 
 extension Command {
     /// `sallyport settings [CONNECTOR]`
-    static let settings: Command = {
-        let connector = Positional(
-            name: "CONNECTOR", doc: "Only what this connector takes; without it, everything.", arity: .optional)
-        let format = Option(
-            name: "format", value: "FORM", doc: "How to show them.", choices: ["table", "markdown", "json"])
-        let sample = Option(name: "sample", doc: "Print a sallyport.yaml to begin with.")
-        let environment = Option(name: "sample-env", doc: "Print the connector's variables as a .env to begin with.")
-        let schema = Option(name: "schema", doc: "Print a JSON Schema of sallyport.yaml, for editors.")
-        return Command(
-            name: "settings", summary: "Show every setting: variable, type, default and meaning.",
-            discussion: """
-                What a configuration really says, and where each value comes from, `sallyport check` shows.
-                """,
-            examples: [
-                .init(line: "sallyport settings opencti-crowdstrike", meaning: "One connector:"),
-                .init(line: "sallyport settings --sample > sallyport.yaml", meaning: "A file to begin with:"),
-                .init(
-                    line: "sallyport settings opencti-crowdstrike --sample-env > .env",
-                    meaning: "The same for drop-in use:"),
-                .init(line: "sallyport settings --schema > sallyport.schema.json", meaning: "For an editor:"),
-            ],
-            options: [format, sample, environment, schema], positionals: [connector],
-            run: { arguments in
-                let chosen = try arguments[connector].first.map { name throws(UsageError) in
-                    try Catalogue.connector(named: name, path: arguments.path)
-                }
-                let wanted = [sample, environment, schema].filter { arguments.isSet($0) }
-                guard wanted.count <= 1 else {
-                    throw UsageError(
-                        "--\(wanted[0].name) and --\(wanted[1].name) exclude each other.", remedy: "",
-                        path: arguments.path)
-                }
-                let catalogue = Catalogue.settings
-                let connectors = chosen.map { [$0] } ?? catalogue.connectors
-                switch wanted.first?.name {
-                case sample.name: Console.write(catalogue.sampleFile(for: connectors))
-                case environment.name:
-                    Console.write(connectors.map { catalogue.sampleEnvironment(for: $0) }.joined(separator: "\n"))
-                case schema.name: Console.write(catalogue.jsonSchema.text + "\n")
-                default:
-                    let isJSON = arguments.isSet(CommandLineProgram.json)
-                    show(connectors, isOne: chosen != nil, as: isJSON ? "json" : arguments[format] ?? "table")
-                }
-                return .ok
-            })
-    }()
+    static let settings = Command(
+        name: "settings", summary: "Show every setting: variable, type, default and meaning.",
+        discussion: """
+            What a configuration really says, and where each value comes from, `sallyport check` shows.
+            """,
+        examples: [
+            .init(line: "sallyport settings opencti-crowdstrike", meaning: "One connector:"),
+            .init(line: "sallyport settings --sample > sallyport.yaml", meaning: "A file to begin with:"),
+            .init(
+                line: "sallyport settings opencti-crowdstrike --sample-env > .env",
+                meaning: "The same for drop-in use:"),
+            .init(line: "sallyport settings --schema > sallyport.schema.json", meaning: "For an editor:"),
+        ],
+        options: [SettingsCommand.format] + SettingsCommand.documents, positionals: [SettingsCommand.connector],
+        run: { arguments in
+            Console.write(try SettingsCommand.answer(arguments, width: Console.width))
+            return .ok
+        })
+}
 
-    private static func show(_ connectors: [ConnectorSettings], isOne: Bool, as form: String) {
-        let catalogue = SettingsCatalogue(connectors: connectors, globals: isOne ? [] : Catalogue.settings.globals)
-        switch form {
-        case "json": Console.write(catalogue.listing.text + "\n")
+enum SettingsCommand {
+    static let connector = Positional(
+        name: "CONNECTOR", doc: "Only what this connector takes; without it, everything.", arity: .optional)
+    static let format = Option(
+        name: "format", value: "FORM", doc: "How to show them.", choices: ["table", "markdown", "json"])
+    static let sample = Option(name: "sample", doc: "Print a sallyport.yaml to begin with.")
+    static let environment = Option(
+        name: "sample-env", doc: "Print the connector's variables as a .env to begin with.")
+    static let schema = Option(name: "schema", doc: "Print a JSON Schema of sallyport.yaml, for editors.")
+    static let documents = [sample, environment, schema]
+
+    static func answer(_ arguments: ParsedArguments, width: Int) throws(UsageError) -> String {
+        var chosen: ConnectorSettings?
+        if let name = arguments[connector].first {
+            chosen = try Catalogue.connector(named: name, path: arguments.path)
+        }
+        let wanted = documents.filter { arguments.isSet($0) }
+        guard wanted.count <= 1 else {
+            throw UsageError(
+                "--\(wanted[0].name) and --\(wanted[1].name) exclude each other.", remedy: "Give one of them.",
+                path: arguments.path)
+        }
+        let catalogue = Catalogue.settings
+        let connectors = chosen.map { [$0] } ?? catalogue.connectors
+        switch wanted.first?.name {
+        case sample.name: return catalogue.sampleFile(for: connectors)
+        case environment.name: return connectors.map { catalogue.sampleEnvironment(for: $0) }.joined(separator: "\n")
+        case schema.name: return catalogue.jsonSchema.text + "\n"
+        default: break
+        }
+        let shown = SettingsCatalogue(connectors: connectors, globals: chosen == nil ? catalogue.globals : [])
+        switch arguments.isSet(CommandLineProgram.json) ? "json" : arguments[format] {
+        case "json": return shown.listing.text + "\n"
         case "markdown":
-            let pages = catalogue.referencePages.dropFirst(isOne ? 1 : 0)
-            Console.write(pages.map(\.text).joined(separator: "\n"))
-        default: Console.write(SettingsTable(width: min(Console.width, 110)).text(of: catalogue))
+            return shown.referencePages.dropFirst(chosen == nil ? 0 : 1).map(\.text).joined(separator: "\n")
+        default: return SettingsTable(width: min(width, 110)).text(of: shown)
         }
     }
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Engine
+import Settings
 import Telemetry
 
 /// `docs/reference/metrics.md`: every metric that the program can show.
@@ -15,6 +17,7 @@ enum MetricsReference {
             never hold a secret.
 
             ## The process
+
 
             """
         let process = Metrics()
