@@ -76,6 +76,7 @@ public struct Flow: Sendable {
         case committed(Result<Void, any Error>)
         case tidied
         case swept(Result<[Item], any Error>)
+        case held([Item])
         case kept(Housekeeping)
         case command(FlowCommand?)
         case tick
@@ -200,6 +201,7 @@ public struct Flow: Sendable {
             } else {
                 core.read(items, at: now)
             }
+        case .held(let items): core.read(items, at: now)
         case .kept(let housekeeping):
             if housekeeping.isApproved { core.approve(at: now) }
             if !housekeeping.items.isEmpty, !core.isDraining { core.read(housekeeping.items, at: now) }
@@ -269,7 +271,7 @@ public struct Flow: Sendable {
             let flow = core.identity.flow
             let generation = core.generation
             parts.log.info("The recovery is complete", .field("flow.generation", generation))
-            group.addTask { .read(.success(.items(await Housekeeping.heldRemovals(parts, flow: flow)))) }
+            group.addTask { .held(await Housekeeping.heldRemovals(parts, flow: flow)) }
         case .ceilingReached(let removals, let entries):
             parts.log.error(
                 "Too many removals within the hour: the flow has stopped until `sallyport approve`",

@@ -68,7 +68,7 @@ enum Offline {
                 guards: process[GuardrailSettings.isOn] ? .standard : .off,
                 ceiling: DeleteCeiling(
                     count: process[GuardrailSettings.deleteCeiling], share: process[GuardrailSettings.deleteShare]),
-                shared: SharedParts()))
+                shared: SharedParts(), fencingToken: .max))
     }
 }
 

@@ -33,6 +33,7 @@ public actor LiveStream {
     /// Counts connections given up from outside, so that a read that was under way knows its bytes are of no use.
     private var generation = 0
     private var isReading = false
+    private var isClosed = false
     private var lastRead: Duration
 
     /// - Parameters:
@@ -71,6 +72,7 @@ public actor LiveStream {
         if connection != nil, time.uptime - lastRead >= Self.longestPause { end(.paused) }
         while true {
             try Task.checkCancellation()
+            if isClosed { throw CancellationError() }
             if !notices.isEmpty { return StreamBatch(frames: [], notices: takeNotices()) }
             guard let connection else {
                 try await connect()
@@ -105,8 +107,9 @@ public actor LiveStream {
         if connection != nil, !isReading, time.uptime - lastRead >= Self.longestPause { end(.paused) }
     }
 
-    /// Ends the connection without a notice; a later ``next()`` would connect again.
+    /// Ends the connection and the stream: a ``next()`` that waits, and every later one, throws `CancellationError`.
     public func close() {
+        isClosed = true
         connection?.cancel()
         connection = nil
         generation += 1
