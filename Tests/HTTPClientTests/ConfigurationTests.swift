@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Connection settings") struct ConfigurationTests {
     private func proxy(_ url: String, _ environment: [String: String]) throws -> String? {
-        try ProxyRules { environment[$0] }.proxy(for: try WebAddress(url))?.reveal()
+        try ProxyRules { environment[$0] }.proxy(for: try WebAddress(url))?.url.reveal()
     }
 
     @Test(
@@ -26,6 +26,14 @@ import Testing
     func `proxies of the environment`(_ environment: [String: String], _ https: String?, _ http: String?) throws {
         #expect(try proxy("https://h/", environment) == https)
         #expect(try proxy("http://h/", environment) == http)
+    }
+
+    @Test(arguments: [
+        ("p", 80), ("http://u:1@p/", 80), ("HTTPS://p", 443), ("socks5h://p", 1080), ("socks4://p", 1080),
+    ])
+    func `a proxy without port listens where its kind does`(_ url: String, _ port: Int) throws {
+        let rules = try ProxyRules(.url(Secret(url)))
+        #expect(rules.proxy(for: try WebAddress("https://h/"))?.defaultPort == port)
     }
 
     @Test(arguments: ["ftp://p:1", "http://", "http://p:99999", "socks5://user:secret@", "://p"])
@@ -55,7 +63,7 @@ import Testing
 
     @Test func `a configured proxy has its own exceptions`() throws {
         let rules = try ProxyRules(.url(Secret("http://u:p@proxy:3128"), bypass: ".inside.test"))
-        #expect(rules.proxy(for: try WebAddress("https://api.test/"))?.reveal() == "http://u:p@proxy:3128")
+        #expect(rules.proxy(for: try WebAddress("https://api.test/"))?.url.reveal() == "http://u:p@proxy:3128")
         #expect(rules.proxy(for: try WebAddress("http://api.test/")) != nil)
         #expect(rules.proxy(for: try WebAddress("https://x.inside.test/")) == nil)
         #expect(!"\(rules)".contains("p@") && !"\(ProxyConfiguration.url(Secret("u:p@h")))".contains("p@"))

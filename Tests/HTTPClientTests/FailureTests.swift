@@ -29,6 +29,25 @@ import Testing
         #expect(error?.description.contains("secret") == false)
     }
 
+    @Test func `the name does not resolve`() async throws {
+        // Too long a label for any resolver, so that no network is asked.
+        let host = String(repeating: "a", count: 70) + ".test"
+        let error = try await failure(of: HTTPRequest(.get, "http://\(host)/x"))
+        #expect(error?.code == "http.dns" && error?.isRetryable == true && error?.description.contains(host) == true)
+    }
+
+    @Test func `the server changes the protocol unasked`() async throws {
+        let server = try RawServer { connection in
+            _ = try connection.readRequest()
+            connection.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nbytes")
+        }
+        #expect(try await failure(of: HTTPRequest(.get, server.url))?.code == "http.connection_lost")
+        let opened = await #expect(throws: HTTPError.self) {
+            try await transport().open(HTTPRequest(.get, server.url), by: .after(soon))
+        }
+        #expect(opened?.code == "http.connection_lost")
+    }
+
     @Test(arguments: ["", "HTTP/1.1 200 OK\r\nContent-Le", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"])
     func `the connection is reset`(_ sent: String) async throws {
         let server = try RawServer { connection in

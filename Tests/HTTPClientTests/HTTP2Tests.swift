@@ -74,7 +74,7 @@ private struct HTTP2Peer {
             let answers = try await withThrowingTaskGroup(of: String.self) { group in
                 for number in 0..<count {
                     group.addTask {
-                        let body: HTTPBody = number % 2 == 0 ? .none : .bytes([UInt8](repeating: 1, count: 20_000))
+                        let body: HTTPBody = number % 2 == 0 ? .none : .bytes([UInt8](repeating: 1, count: 60_000))
                         let request = HTTPRequest(number % 2 == 0 ? .get : .post, front.url, body: body)
                         let response = try await transport.send(request, by: .after(soon))
                         #expect(response.status == 200 && response.head.reason.isEmpty)

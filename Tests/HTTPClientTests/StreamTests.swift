@@ -170,7 +170,9 @@ import Testing
             _ = connection.nextTurn(turn)
             connection.write("late")
         }
-        var own: CurlTransport? = try CurlTransport()
+        var configuration = HTTPConfiguration()
+        configuration.proxy = .none
+        var own: CurlTransport? = try CurlTransport(configuration: configuration)
         let stream = try await #require(own).open(HTTPRequest(.get, server.url), by: .after(soon))
         own = nil
         try await turn.send("go")

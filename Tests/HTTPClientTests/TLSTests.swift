@@ -133,4 +133,12 @@ import Testing
         }
         #expect(await code("https://127.0.0.1:\(server.port)") { _ in } == "http.tls")
     }
+
+    @Test func `texts of OpenSSL tell a break from a refusal`() {
+        let alert = "OpenSSL SSL_read: error:0A00045C:SSL routines::tlsv13 alert certificate required, errno 0"
+        let closed = "OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to h:443 "
+        let reset = "OpenSSL SSL_read: Connection reset by peer, errno 104"
+        #expect(TLSTexts.tellARefusal(alert) && !TLSTexts.tellABreak(alert))
+        #expect([closed, reset].allSatisfy { !TLSTexts.tellARefusal($0) && TLSTexts.tellABreak($0) })
+    }
 }

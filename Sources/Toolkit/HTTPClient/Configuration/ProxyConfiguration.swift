@@ -17,10 +17,17 @@ public enum ProxyConfiguration: Sendable, Hashable {
     case url(Secret, bypass: String = "")
 }
 
-/// The proxies in force, checked.
+/// One proxy, checked.
+struct ProxyAddress: Sendable, Hashable {
+    let url: Secret
+    /// Where it listens if its URL does not say: 80 and 443 as for any web address (libcurl would take 1080), or 1080.
+    let defaultPort: Int
+}
+
+/// The proxies in force.
 struct ProxyRules: Sendable {
-    private var http: Secret?
-    private var https: Secret?
+    private var http: ProxyAddress?
+    private var https: ProxyAddress?
     private var bypass: NoProxy
 
     init(_ configuration: ProxyConfiguration) throws(HTTPConfigurationError) {
@@ -40,7 +47,7 @@ struct ProxyRules: Sendable {
 
     init(environment: (String) -> String?) throws(HTTPConfigurationError) {
         func value(_ name: String) -> String? { environment(name.lowercased()) ?? environment(name) }
-        func proxy(_ name: String) throws(HTTPConfigurationError) -> Secret? {
+        func proxy(_ name: String) throws(HTTPConfigurationError) -> ProxyAddress? {
             guard let url = value(name), !url.trimmed.isEmpty else { return nil }
             return try Self.checked(Secret(String(url.trimmed)), name: name)
         }
@@ -52,8 +59,8 @@ struct ProxyRules: Sendable {
         bypass = NoProxy(value("NO_PROXY") ?? "")
     }
 
-    /// The proxy's URL; `nil` for a direct connection.
-    func proxy(for address: WebAddress) -> Secret? {
+    /// `nil` for a direct connection.
+    func proxy(for address: WebAddress) -> ProxyAddress? {
         guard let proxy = address.isSecure ? https : http, !bypass.covers(host: address.host, port: address.port) else {
             return nil
         }
@@ -62,7 +69,7 @@ struct ProxyRules: Sendable {
 
     private static let schemes = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"]
 
-    private static func checked(_ url: Secret, name: String) throws(HTTPConfigurationError) -> Secret {
+    private static func checked(_ url: Secret, name: String) throws(HTTPConfigurationError) -> ProxyAddress {
         let text = url.reveal()
         let parts = text.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
         let hasScheme = parts.count == 3 && parts[0].hasSuffix(":") && parts[1].isEmpty
@@ -75,7 +82,7 @@ struct ProxyRules: Sendable {
         guard (try? WebAddress("http://" + authority)) != nil else {
             throw .invalidProxy(reason: "\(name) names no host and port")
         }
-        return url
+        return ProxyAddress(url: url, defaultPort: scheme == "http" ? 80 : scheme == "https" ? 443 : 1080)
     }
 }
 

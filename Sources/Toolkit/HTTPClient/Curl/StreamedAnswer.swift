@@ -53,7 +53,7 @@ final class StreamedAnswer: TransferSink {
 
     func end(_ result: Result<[UInt8], HTTPError>) {
         let end = result.map { _ in () }
-        settle(end.flatMap { .failure(.connectionLost(url: "", reason: "no answer")) })
+        if case .failure(let error) = end { settle(.failure(error)) }
         let reader = state.withLock { state in
             state.end = end
             if case .failure(.cancelled) = end { state.ready = [] }

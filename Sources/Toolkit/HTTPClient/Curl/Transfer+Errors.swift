@@ -27,7 +27,7 @@ extension Transfer {
             return .connectionLost(url: display, reason: "what answers there does not speak HTTP")
         case CURLE_SEND_FAIL_REWIND:
             return .connectionLost(url: display, reason: "it ended after the request, which must not be sent twice")
-        case CURLE_SSL_CONNECT_ERROR where isTransient(text(for: code)):
+        case CURLE_SSL_CONNECT_ERROR where TLSTexts.tellABreak(text(for: code)):
             return .connectionLost(url: display, reason: "it ended during the TLS handshake")
         case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
             CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_CRL_BADFILE, CURLE_SSL_ENGINE_INITFAILED,
@@ -36,6 +36,8 @@ extension Transfer {
             return .tls(url: display, reason: text(for: code))
         case CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_GOT_NOTHING:
             if let status = refusedTunnel { return .proxyRefused(url: display, reason: "it answered status \(status)") }
+            // In TLS 1.3 a server that misses a client certificate says so only after the handshake.
+            if TLSTexts.tellARefusal(text(for: code)) { return .tls(url: display, reason: text(for: code)) }
             return .connectionLost(url: display, reason: String(cString: curl_easy_strerror(code)))
         default:
             return .connectionLost(url: display, reason: String(cString: curl_easy_strerror(code)))
@@ -56,11 +58,19 @@ extension Transfer {
         if let easy, easy.errorText.pointee != 0 { return String(cString: easy.errorText) }
         return String(cString: curl_easy_strerror(code))
     }
+}
 
-    // A peer that closes or resets in the middle of the handshake is a broken connection, not a refused certificate.
-    private func isTransient(_ text: String) -> Bool {
-        ["SSL_ERROR_SYSCALL", "reset by peer", "unexpected eof"].contains { needle in
-            text.indices.contains { text[$0...].hasPrefix(needle) }
-        }
+/// What OpenSSL's texts, as libcurl passes them on, tell beyond libcurl's code.
+enum TLSTexts {
+    /// A peer that closes or resets in the middle of the handshake is a broken connection, not a refused certificate.
+    static func tellABreak(_ text: String) -> Bool {
+        ["SSL_ERROR_SYSCALL", "reset by peer", "unexpected eof"].contains { contains(text, $0) }
+    }
+
+    /// The peer sent an alert.
+    static func tellARefusal(_ text: String) -> Bool { contains(text, "SSL routines") && contains(text, " alert ") }
+
+    private static func contains(_ text: String, _ part: String) -> Bool {
+        text.indices.contains { text[$0...].hasPrefix(part) }
     }
 }

@@ -140,7 +140,9 @@ extension Transfer {
 
     private func setProxy(_ handle: UnsafeMutableRawPointer) {
         // An empty text keeps libcurl from looking into the environment itself; so does the exception list.
-        sp_curl_set_string(handle, CURLOPT_PROXY, options.proxies.proxy(for: hop.address)?.reveal() ?? "")
+        let proxy = options.proxies.proxy(for: hop.address)
+        sp_curl_set_string(handle, CURLOPT_PROXY, proxy?.url.reveal() ?? "")
+        if let proxy { sp_curl_set_long(handle, CURLOPT_PROXYPORT, proxy.defaultPort) }
         sp_curl_set_string(handle, CURLOPT_NOPROXY, "")
     }
 }

@@ -98,6 +98,8 @@ final class Transfer: @unchecked Sendable {
     private func finishCompletely() {
         switch outcome {
         case .failure(let error): finish(.failure(error))
+        case .success where !hasHead:
+            finish(.failure(.connectionLost(url: display, reason: "the server changed the protocol unasked")))
         case .success where inflater?.isComplete == false:
             finish(.failure(.connectionLost(url: display, reason: "the compressed body ends early")))
         default: finish(.success(gathered))

@@ -18,6 +18,7 @@ final class WholeAnswer: TransferSink {
 
     func end(_ result: Result<[UInt8], HTTPError>) {
         let (waiter, answer) = state.withLock { state in
+            // There is no success without a head.
             let answer = result.map { HTTPResponse(head: state.head ?? HTTPHead(status: 0), body: $0) }
             state.result = answer
             defer { state.waiter = nil }
