@@ -21,6 +21,7 @@ struct SettingsReading {
     /// Every variable that some declaration names, in capitals: `X_FILE` may be a setting of its own.
     let declaredVariables: Set<String>
     private(set) var problems: [SettingsProblem] = []
+    private var reported: Set<SettingsProblem> = []
     /// Failures that may turn out not to matter, because their switch is off.
     private var undecided: [(site: Site, problem: SettingsProblem)] = []
 
@@ -30,7 +31,7 @@ struct SettingsReading {
     }
 
     mutating func report(_ problem: SettingsProblem) {
-        if !problems.contains(problem) { problems.append(problem) }
+        if reported.insert(problem).inserted { problems.append(problem) }
     }
 
     mutating func report(

@@ -161,18 +161,23 @@ struct YAMLReader {
                 members.append(YAMLNode.Member(key: key, location: location(keyMark), value: value))
             }
         }
-        for node in merged { try merge(node, into: &members) }
+        for node in merged { try merge(node, into: &members, &lines) }
         let size = members.reduce(1) { $0 + 1 + $1.value.size }
         return YAMLNode(content: .mapping(members), location: location(mark), size: size)
     }
 
     /// `<<: *defaults`, as Python's YAML has it: keys written out win, then the first of a list.
-    private mutating func merge(_ node: YAMLNode, into members: inout [YAMLNode.Member]) throws(Stop) {
+    private mutating func merge(
+        _ node: YAMLNode, into members: inout [YAMLNode.Member], _ lines: inout [String: Int]
+    ) throws(Stop) {
         switch node.content {
         case .mapping(let others):
-            for other in others where !members.contains(where: { $0.key == other.key }) { members.append(other) }
+            for other in others where lines[other.key] == nil {
+                lines[other.key] = other.location.line
+                members.append(other)
+            }
         case .sequence(let nodes) where nodes.allSatisfy({ $0.members != nil }):
-            for node in nodes { try merge(node, into: &members) }
+            for node in nodes { try merge(node, into: &members, &lines) }
         default:
             problems.append(
                 SettingsProblem(
