@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import HTTPServer
+import JSON
+import SimulatorKit
+
+/// `POST /graphql`. Every failure of a document is an answer with status 200. Source: OpenCTI protocol, 1.
+struct GraphQLEndpoint {
+    private let request: ServerRequest
+    private let now: Instant
+
+    init(_ request: ServerRequest, now: Instant) {
+        self.request = request
+        self.now = now
+    }
+
+    /// The name of the first root field, for counters and faults.
+    static func operation(in request: ServerRequest) -> String {
+        guard let text = request.json?["query"]?.string, let tree = try? GraphQLParser.parse(text),
+            let first = tree.operations.first, let field = try? tree.fields(of: first.selections).first
+        else { return "graphql" }
+        return field.name
+    }
+
+    func answer(from platform: inout Platform) -> ServerResponse {
+        let release = platform.release
+        do throws(GraphQLFault) {
+            guard let body = request.json, let text = body["query"]?.string else {
+                return .json(
+                    ["errors": [["message": "GraphQL operations must contain a non-empty `query`."]]], status: 400)
+            }
+            // The platform looks for the word only.
+            if text.contains("__schema") { throw .notFound("GraphQL introspection not authorized!") }
+            let plan = try GraphQLPlan(
+                text, operation: body["operationName"]?.string, given: body["variables"]?.object ?? [:], release)
+            return execute(plan, on: &platform)
+        } catch {
+            return .json(["errors": [error.json(path: nil, release: release)]])
+        }
+    }
+
+    private func execute(_ plan: GraphQLPlan, on platform: inout Platform) -> ServerResponse {
+        var data: JSONObject = [:]
+        var errors: [JSONValue] = []
+        let isKnown = OpenCTIVendor.token(request) == platform.configuration.token
+        for field in plan.roots {
+            do throws(GraphQLFault) {
+                guard isKnown || field.name == "__typename" else { throw .authRequired }
+                try check(plan.definition(of: field)?.capability, platform)
+                let call = GraphQLCall(
+                    name: field.name, arguments: plan.arguments(of: field), field: field, plan: plan, now: now)
+                let value = try platform.resolve(call)
+                data[field.answerName] = try plan.project(value, field.selections)
+            } catch {
+                errors.append(error.json(path: field.answerName, release: platform.release))
+                data[field.answerName] = .null
+            }
+        }
+        return .json(errors.isEmpty ? ["data": .object(data)] : ["errors": .array(errors), "data": .object(data)])
+    }
+
+    private func check(_ capability: String?, _ platform: Platform) throws(GraphQLFault) {
+        guard let capability else { return }
+        let held = platform.configuration.capabilities
+        guard held.contains(capability) || held.contains("BYPASS") else { throw .forbidden }
+    }
+}
+
+/// One root field to be resolved.
+struct GraphQLCall {
+    let name: String
+    let arguments: JSONObject
+    let field: GraphQLTree.Field
+    let plan: GraphQLPlan
+    let now: Instant
+
+    func text(_ name: String) -> String? { arguments[name]?.string }
+}
