@@ -99,6 +99,31 @@ let soon = Duration.seconds(50)
         #expect(server.connections <= 32)
     }
 
+    @Test func `survives calls and streams that are given up at any moment`() async throws {
+        let server = try RawServer.answering { request in
+            ok(String(repeating: "x", count: request.target == "/large" ? 1 << 20 : 10))
+        }
+        await withTaskGroup(of: Void.self) { group in
+            for number in 0..<200 {
+                group.addTask {
+                    let call = Task {
+                        let request = HTTPRequest(.get, server.url + (number % 3 == 0 ? "/large" : "/"))
+                        guard number % 2 == 0 else {
+                            _ = try await transport.send(request, by: .after(soon))
+                            return
+                        }
+                        let stream = try await transport.open(request, by: .after(soon))
+                        while try await stream.next() != nil {}
+                    }
+                    for _ in 0..<number { await Task.yield() }
+                    call.cancel()
+                    _ = await call.result
+                }
+            }
+        }
+        #expect(try await send(HTTPRequest(.get, server.url)).status == 200)
+    }
+
     @Test func `passes over informational answers`() async throws {
         let server = try RawServer.answering { _ in
             "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + ok("done", headers: ["X-Last: yes"])
