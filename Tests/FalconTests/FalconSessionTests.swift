@@ -3,6 +3,7 @@
 import Base
 import Falcon
 import HTTPClient
+import Synchronization
 import Testing
 
 @Suite("Falcon tokens") struct FalconSessionTests {
@@ -21,6 +22,29 @@ import Testing
     }
 
     // covers: falcon:member-cid
+    @Test func `ends with a cancelled caller, and only for it`() async throws {
+        let isFirst = Mutex(true)
+        let transport = ScriptedTransport { recorded throws(HTTPError) in
+            guard recorded.request.url.hasSuffix("/oauth2/token") else { return .status(200, #"{"resources":["x"]}"#) }
+            let waits = isFirst.withLock { first in
+                defer { first = false }
+                return first
+            }
+            guard waits else { return .status(201, #"{"access_token":"t","expires_in":1799}"#) }
+            while !Task.isCancelled { await Task.yield() }
+            throw .cancelled
+        }
+        let client = try FalconClient(
+            transport: transport, credentials: FalconCredentials(clientID: "x", clientSecret: Secret("y")))
+        let impatient = Task { try await client.platforms() }
+        while transport.requests.isEmpty { await Task.yield() }
+        let patient = Task { try await client.platforms() }
+        impatient.cancel()
+        let error = await #expect(throws: FalconError.self) { _ = try await impatient.value }
+        #expect(error?.code == "http.cancelled")
+        #expect(try await patient.value == ["x"])
+    }
+
     @Test func `asks as the contract says, with the member CID`() async throws {
         let tenant = try Tenant(memberCID: "0123456789ABCDEF0123456789ABCDEF-A1")
         _ = try await tenant.client.platforms()

@@ -6,7 +6,8 @@ import JSON
 
 /// The token of one API client and the cloud its tenant lives in.
 ///
-/// One request fetches the token for all callers; it is renewed 300 s before it expires. The tenant's cloud is told by the
+/// One request fetches the token for all callers; it is renewed 300 s before it expires. ``TokenCache`` does not fit: what
+/// is shared here is a token with the cloud it is for, and refusals that name CrowdStrike's trace. The tenant's cloud is told by the
 /// token endpoint (`X-Cs-Region`, or a 308), and all calls go there from then on. Source: Falcon API surface, 1.
 public actor FalconSession {
     static let renewBefore = Duration.seconds(300)
@@ -49,13 +50,22 @@ public actor FalconSession {
             // Somebody is fetching another already, and this one is still good.
             if time.uptime < grant.expiry, refresh != nil { return grant }
         }
-        let task = refresh ?? startRefresh()
-        switch await task.value {
-        case .success(let fresh): return fresh
-        case .failure(let error):
-            // A token endpoint in trouble must not stop the work.
-            if let grant, grant.token != rejected, time.uptime < grant.expiry, error.isRetryable { return grant }
-            throw error
+        while true {
+            let task = refresh ?? startRefresh()
+            let result = await withTaskCancellationHandler {
+                await task.value
+            } onCancel: {
+                task.cancel()
+            }
+            switch result {
+            case .success(let fresh): return fresh
+            // Another caller was cancelled, and the request that we share with it.
+            case .failure(.transport(.cancelled)) where !Task.isCancelled: continue
+            case .failure(let error):
+                // A token endpoint in trouble must not stop the work.
+                if let grant, grant.token != rejected, time.uptime < grant.expiry, error.isRetryable { return grant }
+                throw error
+            }
         }
     }
 
