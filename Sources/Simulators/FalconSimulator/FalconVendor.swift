@@ -162,7 +162,7 @@ final class FalconVendor: SimulatedVendor {
         if status == 429 {
             response.headers["X-Ratelimit-Limit"] = "\(Access.usualLimit)"
             response.headers["X-Ratelimit-Remaining"] = "0"
-            // Epoch seconds; the service sends no Retry-After (falcon.md 2).
+            // Epoch seconds; the service sends no Retry-After (Falcon API, 2).
             response.headers["X-Ratelimit-Retryafter"] = "\(clock.now.milliseconds / 1000 + Int64(retryAfter))"
         }
         return response

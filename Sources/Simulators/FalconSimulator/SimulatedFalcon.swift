@@ -14,7 +14,7 @@ public import SimulatorKit
 /// Its admin endpoints: those of ``SimulatorServer``, and `iocs`, `iocs/generate`, `states`, `settings`, `tokens/revoke`,
 /// `sightings` below `/_admin`.
 ///
-/// Source: fact sheet “CrowdStrike Falcon API surface”, 1–4; `CrowdStrike/falconpy: src/falconpy/_endpoint/_ioc.py`.
+/// Source: Falcon API, 1–4; `CrowdStrike/falconpy: src/falconpy/_endpoint/_ioc.py`.
 public struct SimulatedFalcon: Sendable {
     public let server: SimulatorServer
 

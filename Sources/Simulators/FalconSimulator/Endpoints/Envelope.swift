@@ -3,7 +3,7 @@
 import HTTPServer
 import JSON
 
-/// The shape of every answer (falcon.md 2).
+/// The shape of every answer (Falcon API, 2).
 struct Envelope {
     struct Problem: Sendable {
         let code: Int

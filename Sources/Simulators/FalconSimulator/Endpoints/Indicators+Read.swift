@@ -3,7 +3,7 @@
 import HTTPServer
 import JSON
 
-/// Searches, reads and aggregates (falcon.md 3, 4.2).
+/// Searches, reads and aggregates (Falcon API, 3, 4.2).
 struct IndicatorReads {
     let caller: Caller
     let query: QueryItems

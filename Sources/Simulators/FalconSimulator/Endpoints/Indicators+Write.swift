@@ -18,7 +18,7 @@ struct Caller {
     }
 }
 
-/// Creates, updates and deletes (falcon.md 4.2, 4.4).
+/// Creates, updates and deletes (Falcon API, 4.2, 4.4).
 struct IndicatorWrites {
     static let maxItems = 2000
     let caller: Caller

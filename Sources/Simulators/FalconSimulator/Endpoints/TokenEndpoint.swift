@@ -5,7 +5,7 @@ import HTTPServer
 import JSON
 import SimulatorKit
 
-/// OAuth2 client credentials (falcon.md 1).
+/// OAuth2 client credentials (Falcon API, 1).
 struct TokenEndpoint {
     let settings: FalconConfiguration
     let now: Instant

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A filter in the Falcon Query Language (falcon.md 3): `type:'sha256'+value:['a','b'],deleted:!true`. `+` is and, `,` is or
+/// A filter in the Falcon Query Language (Falcon API, 3): `type:'sha256'+value:['a','b'],deleted:!true`. `+` is and, `,` is or
 /// and binds weaker, parentheses group.
 indirect enum FQL: Sendable, Equatable {
     case and([FQL])

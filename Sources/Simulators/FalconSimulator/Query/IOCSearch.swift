@@ -3,7 +3,7 @@
 import Base
 import JSON
 
-/// One page of a search (falcon.md 3): what was asked, and how the service pages.
+/// One page of a search (Falcon API, 3): what was asked, and how the service pages.
 struct IOCSearch {
     static let maxLimit = 2000
     static let maxWindow = 10_000

@@ -113,7 +113,7 @@ struct IOCDraft: Sendable {
 
     private static func time(_ name: String, _ element: JSONElement) throws(Refusal) -> Given<Int64> {
         guard let text = try text(name, element).value, !text.isEmpty else { return .null }
-        // RFC 3339 wants the time zone; a date alone is taken too (falcon.md 4.1).
+        // RFC 3339 wants the time zone; a date alone is taken too (Falcon API, 4.1).
         let hasZone = text.utf8.count == 10 || text.hasSuffix("Z") || text.dropFirst(19).contains { "+-".contains($0) }
         guard hasZone, let moment = Instant(parsing: text) else { throw Refusal("invalid \(name): '\(text)'") }
         return .value(moment.milliseconds)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The kinds of values that IOC management takes (falcon.md 4.1).
+/// The kinds of values that IOC management takes (Falcon API, 4.1).
 enum IOCType: UInt8, CaseIterable, Sendable {
     case md5
     case sha256

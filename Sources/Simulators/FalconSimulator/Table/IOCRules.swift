@@ -4,7 +4,7 @@
     import Glibc
 #endif
 
-/// What the service refuses (falcon.md 4.1, and `strict_body_schema` of the contract).
+/// What the service refuses (Falcon API, 4.1, and `strict_body_schema` of the contract).
 struct IOCRules: Sendable {
     /// Falcon for Mobile is licensed: `android` and `ios` are allowed.
     var allowsMobile = false

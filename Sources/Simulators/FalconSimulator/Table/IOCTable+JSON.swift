@@ -4,7 +4,7 @@ import Base
 import JSON
 
 extension IOCTable {
-    /// One IOC as the API gives it (falcon.md 4.1). What has expired acts no more, though it is still listed.
+    /// One IOC as the API gives it (Falcon API, 4.1). What has expired acts no more, though it is still listed.
     func write(_ number: Int, at now: Int64, into writer: inout JSONWriter) {
         let row = rows[number]
         let isExpired = row.isExpired(at: now)
