@@ -92,7 +92,9 @@ let package = Package(
             path: "Benchmarks/sallyport-bench", swiftSettings: strict),
 
         // Tests mirror Sources; Vectors holds the JSON cases.
-        .target(name: "Vectors", path: "Tests/Vectors", exclude: ["SHA256SUMS"], resources: [.copy("cases")], swiftSettings: strict),
+        .target(
+            name: "Vectors", path: "Tests/Vectors", exclude: ["SHA256SUMS"], resources: [.copy("cases")],
+            swiftSettings: strict),
         tests("BaseTests", ["Base"]),
         tests("HashingTests", ["Base", "Hashing"]),
         tests("NetAddressTests", ["Base", "NetAddress"]),
@@ -116,7 +118,8 @@ let package = Package(
         tests(
             "SimulatorTests",
             [
-                "Base", "FalconSimulator", "HTTPClient", "HTTPServer", "JSON", "OpenCTISimulator", "SimulatorKit", "Vectors",
+                "Base", "FalconSimulator", "HTTPClient", "HTTPServer", "JSON", "OpenCTISimulator", "SimulatorKit",
+                "Vectors",
             ]),
         tests("CommandLineTests", ["Base", "JSON", "Settings", "sallyport"]),
     ],
