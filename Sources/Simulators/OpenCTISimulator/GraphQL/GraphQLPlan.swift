@@ -10,7 +10,8 @@ struct GraphQLPlan {
     private let variables: JSONObject
 
     init(_ text: String, operation name: String?, given: JSONObject, _ release: Release) throws(GraphQLFault) {
-        tree = try GraphQLParser.parse(text)
+        let tree = try GraphQLParser.parse(text)
+        self.tree = tree
         guard let operation = name.map({ name in tree.operations.first { $0.name == name } }) ?? tree.operations.first
         else { throw .badInput("Unknown operation named \"\(name ?? "")\".") }
         isMutation = operation.isMutation

@@ -34,7 +34,7 @@ struct GraphQLTree {
         case variable(String)
         case value(JSONValue)
         case list([Argument])
-        case object([(String, Argument)])
+        case object([(name: String, value: Argument)])
 
         /// `nil` where a variable was not given.
         func value(_ variables: JSONObject) -> JSONValue? {
