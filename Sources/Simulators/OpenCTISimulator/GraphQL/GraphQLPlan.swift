@@ -20,7 +20,8 @@ struct GraphQLPlan {
         try Self.validate(operation.selections, of: isMutation ? "Mutation" : "Query", in: tree, release)
         // Aliases cannot be used to send one call many times (OpenCTI protocol, 1.1).
         let most = isMutation ? 1 : 2
-        for field in roots where roots.count(where: { $0.name == field.name }) > most {
+        let names = roots.map(\.name)
+        for field in roots where names.count(where: { $0 == field.name }) > most {
             throw GraphQLFault(
                 code: "UNKNOWN_ERROR", message: "Batching of \(field.name) is limited to \(most).", status: 500)
         }

@@ -30,7 +30,7 @@ struct GraphQLTree {
 
         var answerName: String { alias ?? name }
     }
-    indirect enum Argument {
+    indirect enum Argument: Sendable {
         case variable(String)
         case value(JSONValue)
         case list([Argument])
