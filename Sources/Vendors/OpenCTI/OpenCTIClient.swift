@@ -124,7 +124,6 @@ public struct OpenCTIClient: Sendable {
             .get, configuration.address.stream(options.id, recover: start.recoverUntil), headers: headers,
             operation: "opencti.stream")
         request.idleTimeout = watchdog
-        request.maxResponseBytes = .max
         return request
     }
 }
