@@ -108,11 +108,24 @@ extension StreamBatch {
         #expect(platform.lastEventIDs() == ["0-0", "90000-0", "90000-0", "97000-0"])
     }
 
+    @Test func `does not take the metrics beside a heartbeat for a second one`() async throws {
+        let platform = try Platform()
+        platform.transport.answer(
+            .events([
+                event("50000-0") + event("100000-0", "heartbeat") + event("100000-0", "consumer_metrics")
+            ]))
+        platform.transport.answer(.events([event("50000-0") + event("60000-0")]))
+        let stream = platform.stream()
+        for _ in 0..<3 { _ = try await stream.next() }
+        #expect(platform.lastEventIDs() == ["0-0", "0-0"])
+    }
+
     @Test func `never resumes beyond an id that may be incomplete`() async throws {
         let platform = try Platform()
         platform.transport.answer(
             .events([
-                event("100000-0") + event("200000-0", "heartbeat") + event("200000-0", "heartbeat") + event("150000-0")
+                event("100000-0") + event("200000-0", "heartbeat") + event("200001-0", "heartbeat")
+                    + event("150000-0")
             ]))
         platform.transport.answer(.events([event("1-0")]))
         let stream = platform.stream()

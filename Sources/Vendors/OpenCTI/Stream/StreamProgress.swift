@@ -15,9 +15,9 @@ struct StreamProgress: Sendable {
     /// follow, so it counts as received only once a different id has come.
     private var open: EventID?
     private var heartbeat: EventID?
-    /// Heartbeats since the last event. One alone may be sent in the middle of a group or of a recovery; from the second
-    /// on nothing has come for a whole period, so its id is believed.
-    private var heartbeatsInARow = 0
+    /// The first heartbeat since the last event. It may have been sent in the middle of a group or of a recovery; when
+    /// another with a later id follows, nothing has come for a whole period, and its id is believed.
+    private var firstHeartbeat: EventID?
     private(set) var isRecovering: Bool
 
     init(_ start: StreamStart) {
@@ -38,12 +38,14 @@ struct StreamProgress: Sendable {
 
     /// Returns true when this frame shows that the recovery is over: it carries an id beyond the recovery's date.
     mutating func observe(_ frame: StreamFrame) -> Bool {
-        guard let id = frame.id, frame.kind != .connected else { return false }
+        guard let id = frame.id, frame.kind != .connected, frame.kind != .noRecover else { return false }
         if frame.kind == .heartbeat {
-            heartbeatsInARow += 1
-            guard heartbeatsInARow > 1 else { return false }
+            let first = firstHeartbeat ?? id
+            firstHeartbeat = first
+            // `consumer_metrics` comes with the heartbeat and its id: that is still the same moment.
+            guard id > first else { return false }
         } else {
-            heartbeatsInARow = 0
+            firstHeartbeat = nil
         }
         if let last = open, last != id {
             completed = max(completed, last)
@@ -67,7 +69,7 @@ struct StreamProgress: Sendable {
     mutating func recover(until date: Instant) {
         start = StreamStart(position: resume.position, recoverUntil: date.description)
         isRecovering = true
-        heartbeatsInARow = 0
+        firstHeartbeat = nil
     }
 
     /// The platform does not recover: live events only.
