@@ -304,6 +304,20 @@ extension StreamBatch {
         #expect(platform.lastEventIDs() == ["0-0", "6-0"])
     }
 
+    @Test func `stays closed once closed, but not after a disconnection`() async throws {
+        let platform = try Platform()
+        platform.transport.answer(.events([event("5-0")]))
+        platform.transport.answer(.events([event("6-0")]))
+        let stream = platform.stream()
+        _ = try await stream.next()
+        #expect(try await stream.next().end != nil)
+        #expect(try await stream.next().ids == ["6-0"])
+        await stream.close()
+        await #expect(throws: CancellationError.self) { _ = try await stream.next() }
+        await #expect(throws: CancellationError.self) { _ = try await stream.next() }
+        #expect(platform.transport.requests.count == 2)
+    }
+
     @Test func `ends with its task`() async throws {
         let platform = try Platform()
         let stream = platform.stream()

@@ -110,6 +110,10 @@ public actor LiveStream {
     /// Ends the connection and the stream: a ``next()`` that waits, and every later one, throws `CancellationError`.
     public func close() {
         isClosed = true
+        disconnect()
+    }
+
+    private func disconnect() {
         connection?.cancel()
         connection = nil
         generation += 1
@@ -117,8 +121,9 @@ public actor LiveStream {
 
     private func connect() async throws {
         let current = generation
-        if let connectAt {
-            try await time.sleep(untilUptime: connectAt)
+        while let moment = connectAt, time.uptime < moment {
+            // In short steps, so that a stream that is closed or begins elsewhere meanwhile does so soon.
+            try await time.sleep(untilUptime: min(moment, time.uptime + .seconds(1)))
             guard current == generation else { return }
         }
         connectAt = nil
@@ -171,14 +176,14 @@ public actor LiveStream {
         let end = max(time.now, first.instant.advanced(by: .milliseconds(1)))
         progress.recover(until: end)
         notices.append(.gap(position: position, firstEvent: first, recoverUntil: end))
-        close()
+        disconnect()
         connectAt = nil
         return true
     }
 
     private func end(_ end: StreamEnd) {
         let wait = policy.wait(after: end, retry: parser.retry, using: &random)
-        close()
+        disconnect()
         connectAt = time.uptime + wait
         notices.append(.disconnected(end, wait: wait))
     }
