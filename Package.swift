@@ -49,6 +49,7 @@ let package = Package(
         module("HTTPServer", in: "Toolkit", ["Base", "CMicroHTTPD", "CZlib"]),
         module("Storage", in: "Toolkit", ["Base", "CSQLite"]),
         module("Settings", in: "Toolkit", ["Base", "CYAML", "JSON"]),
+        module("Subprocesses", in: "Toolkit", ["Base"]),
         module("Telemetry", in: "Toolkit", ["Base"]),
 
         // Formats: values in, values out.
@@ -83,12 +84,12 @@ let package = Package(
                 "Base", "CLinux", "ConnectorKit", "Engine", "Falcon", "FalconIndicators", "FalconSimulator",
                 "HTTPClient", "HTTPServer",
                 "Hashing", "JSON", "NetAddress", "OpenCTI", "OpenCTISimulator", "STIX", "Settings", "SimulatorKit",
-                "Storage", "Telemetry",
+                "Storage", "Subprocesses", "Telemetry",
             ],
             path: "Sources/sallyport", swiftSettings: strict),
         .executableTarget(
             name: "sallyport-bench",
-            dependencies: ["Base", "HTTPClient", "JSON", "STIX"],
+            dependencies: ["Base", "HTTPClient", "JSON", "STIX", "Storage", "Subprocesses"],
             path: "Benchmarks/sallyport-bench", swiftSettings: strict),
 
         // Tests mirror Sources; Vectors holds the JSON cases.
@@ -103,6 +104,7 @@ let package = Package(
         tests("HTTPServerTests", ["Base", "HTTPServer", "HTTPClient"]),
         tests("StorageTests", ["Base", "Storage", "CSQLite"]),
         tests("SettingsTests", ["Base", "JSON", "Settings"]),
+        tests("SubprocessesTests", ["Base", "Subprocesses"]),
         tests("TelemetryTests", ["Base", "Telemetry"]),
         tests("STIXTests", ["Base", "JSON", "STIX", "Vectors"]),
         tests("OpenCTITests", ["Base", "HTTPClient", "JSON", "OpenCTI", "STIX", "Vectors"]),

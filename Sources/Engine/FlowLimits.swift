@@ -16,10 +16,10 @@ public struct FlowLimits: Sendable, Hashable {
     /// How long a mere move of the checkpoint may wait.
     public var checkpointDelay = Duration.seconds(1)
     /// Items and effects between reading and commit; beyond them reading pauses.
-    public var windowItems = 12_000
-    public var windowEffects = 24_000
+    public var windowItems = 8_000
+    public var windowEffects = 16_000
     /// Bytes of input held for them.
-    public var windowBytes = 24 << 20
+    public var windowBytes = 10 << 20
     /// Records a batch, bytes a batch, and batches under way (1 keeps strict order).
     public var recordBatch = 1000
     public var recordBytes = 1 << 20

@@ -11,8 +11,8 @@ extension Command {
                 """,
             options: [CommandLineProgram.json],
             subcommands: [
-                .run, .check, .plan, .explain, .dlq, .approve, .pattern, .settings, .documents, .reference, .version,
-                .completions,
+                .run, .check, .plan, .explain, .dlq, .approve, .pattern, .settings, .simulate, .documents,
+                .reference, .version, .completions,
             ])
     }
 }

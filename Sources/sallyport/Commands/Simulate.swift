@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import Engine
+import FalconSimulator
+import JSON
+import OpenCTISimulator
+import Settings
+import SimulatorKit
+
+extension Command {
+    /// `sallyport simulate opencti|falcon`
+    static let simulate: Command = Command(
+        name: "simulate", summary: "Stand in for a vendor's system, strictly, with faults on request.",
+        discussion: """
+            For rehearsals, demos and tests: real HTTP on loopback, the vendor's rules and error shapes. The admin \
+            endpoints below /_admin show the tables and counters and take faults while it runs.
+            """,
+        examples: [
+            .init(line: "sallyport simulate falcon --port 8443", meaning: "An empty Falcon tenant:"),
+            .init(
+                line: "sallyport simulate opencti --count 3000 --live 500 --fault 'cut=40000,path=/stream/*'",
+                meaning: "A platform with 3,000 indicators, whose stream breaks once:"),
+        ],
+        options: Simulation.options,
+        subcommands: [Simulation.openCTI, Simulation.falcon])
+}
+
+/// The commands below `simulate`.
+private enum Simulation {
+    static let port: Option = Option(name: "port", value: "PORT", doc: "Port on loopback; 0 (default) takes any free one.")
+    static let latency: Option = Option(name: "latency-ms", value: "MS", doc: "Every answer comes so much later.")
+    static let seed: Option = Option(name: "seed", value: "N", doc: "Decides the feed and chance faults; default 1.")
+    static let fault: Option = Option(
+        name: "fault", value: "RULE",
+        doc: "KIND[=N],path=…,method=…,times=N,skip=N,probability=P. Kinds: "
+            + FaultRule.Kind.allCases.map(\.rawValue).joined(separator: ", ") + ".",
+        isRepeatable: true)
+
+    static let options = [port, latency, fault, seed]
+
+    static let falcon: Command = {
+        let quota = Option(name: "quota", value: "N", doc: "Indicators that the tenant may hold.")
+        let limit = Option(name: "requests-per-minute", value: "N", doc: "More are refused with 429.")
+        return Command(
+            name: "falcon", summary: "A CrowdStrike Falcon tenant: OAuth2 and IOC management.", options: [quota, limit],
+            run: { arguments in
+                var configuration = FalconConfiguration()
+                configuration.options = try common(arguments)
+                if let most = try arguments.value(quota, as: Int.self) { configuration.quota = most }
+                configuration.requestsPerMinute = try arguments.value(limit, as: Int.self)
+                let falcon = try SimulatedFalcon(configuration)
+                return await serve(falcon.server, arguments)
+            })
+    }()
+
+    static let openCTI: Command = {
+        let count = Option(name: "count", value: "N", doc: "Varied indicators in the database.")
+        let live = Option(name: "live", value: "N", doc: "Live events that change them; default half of --count.")
+        let rate = Option(name: "rate", value: "N", doc: "Live events a second; default all at once.")
+        let plain = Option(name: "plain", value: "N", doc: "Plain distinct indicators instead, for benchmarks.")
+        let platformVersion = Option(name: "platform-version", value: "V", doc: "What the platform says it is, such as 6.8.10.")
+        let heartbeat = Option(name: "heartbeat-ms", value: "MS", doc: "Between heartbeats; default 1000.")
+        return Command(
+            name: "opencti", summary: "An OpenCTI platform: GraphQL for connectors, and a live stream.",
+            options: [count, live, rate, plain, platformVersion, heartbeat],
+            run: { arguments in
+                var configuration = OpenCTIConfiguration()
+                configuration.options = try common(arguments)
+                if let number = try arguments.value(count, as: Int.self) {
+                    configuration.feed = FeedConfiguration(
+                        count: number, liveEvents: try arguments.value(live, as: Int.self),
+                        rate: try arguments.value(rate, as: Double.self))
+                }
+                configuration.plainCount = try arguments.value(plain, as: Int.self) ?? 0
+                if let text = arguments[platformVersion] { configuration.version = text }
+                if let beat = try arguments.value(heartbeat, as: Int.self) { configuration.heartbeat = .milliseconds(beat) }
+                let platform = try SimulatedOpenCTI(configuration)
+                return await serve(platform.server, arguments)
+            })
+    }()
+
+    private static func common(_ arguments: ParsedArguments) throws -> SimulatorOptions {
+        var options = SimulatorOptions()
+        options.port = UInt16(clamping: try arguments.value(port, as: Int.self) ?? 0)
+        options.latency = .milliseconds(try arguments.value(latency, as: Int.self) ?? 0)
+        options.seed = UInt64(try arguments.value(seed, as: Int.self) ?? 1)
+        options.faults = try arguments.all(fault).map { text in
+            do throws(FaultRuleError) { return try FaultRule(parsing: text) } catch {
+                throw UsageError(error.description, remedy: "", path: arguments.path)
+            }
+        }
+        return options
+    }
+
+    private static func serve(_ server: SimulatorServer, _ arguments: ParsedArguments) async -> ExitCode {
+        let signals = Signals()
+        if arguments.isSet(CommandLineProgram.json) {
+            let answer: JSONValue = ["url": .string(server.baseURL), "admin": .string(server.adminURL)]
+            Console.write(answer.text + "\n")
+        } else {
+            Console.write("Serving \(server.baseURL), admin endpoints below \(server.adminURL). Ctrl-C ends it.\n")
+        }
+        await signals.stop.wait()
+        await server.stop()
+        return .ok
+    }
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import Engine
+import FalconSimulator
+import JSON
+import OpenCTISimulator
+import Settings
+import Subprocesses
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+extension Command {
+    /// `sallyport demo`
+    static let demo: Command = {
+        let count = Option(name: "count", value: "N", doc: "Indicators at the start; default 3000.")
+        let seed = Option(name: "seed", value: "N", doc: "Decides the feed; default 1.")
+        let keep = Option(name: "keep", doc: "Leave everything running afterwards, until Ctrl-C.")
+        return Command(
+            name: "demo", summary: "See it work: OpenCTI to Falcon against simulators, with faults and a kill -9.",
+            discussion: """
+                Starts both simulators and the connector as processes of their own, breaks what can break, and compares the \
+                tenant with what the feed's maker meant. Exit status 0 only if nothing is lost, doubled or wrong.
+                """,
+            options: [count, seed, keep],
+            run: { arguments in
+                let demo = try DemoCommand(
+                    count: try arguments.value(count, as: Int.self) ?? 3000,
+                    seed: try arguments.value(seed, as: Int.self) ?? 1, keeps: arguments.isSet(keep))
+                return try await demo.run()
+            })
+    }()
+}
+
+/// Drives the demo. It is the driver's word that counts, not the connector's: target columns come from the simulators.
+struct DemoCommand {
+    private let count: Int
+    private let seed: Int
+    private let keeps: Bool
+    private let web: DemoWeb
+    private let program: String
+    private let folder: String
+    private let time = SystemTime()
+
+    init(count: Int, seed: Int, keeps: Bool) throws {
+        self.count = count
+        self.seed = seed
+        self.keeps = keeps
+        web = try DemoWeb()
+        var path = [CChar](repeating: 0, count: 4096)
+        guard readlink("/proc/self/exe", &path, path.count - 1) > 0 else {
+            throw DemoFailure("This program can't find itself.")
+        }
+        program = String(decoding: path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var template = Array("\(base)/sallyport-demo-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw DemoFailure("No temporary folder in \(base).") }
+        folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    func run() async throws -> ExitCode {
+        let started = time.uptime
+        Console.write(
+            "Sallyport demo: \(count) indicators of all shapes, half as many updates and deletes, malformed events,\n"
+                + "a burst of 429, a cut connection and a kill -9 in the middle. Logs and state: \(folder)\n\n")
+        let (openCTI, openCTIURL) = try await simulator("opencti", ["--count", "\(count)", "--seed", "\(seed)"])
+        defer { openCTI.signal(SIGKILL) }
+        let (falcon, falconURL) = try await simulator("falcon", ["--latency-ms", "20"])
+        defer { falcon.signal(SIGKILL) }
+        Console.write("OpenCTI simulator  \(openCTIURL)\nFalcon simulator   \(falconURL)\n\n")
+        let metrics = "http://127.0.0.1:\(try freePort())"
+        let expected = try await web.lines("\(openCTIURL)/_admin/expected?mode=soft")
+        let wanted = expected.count { $0["state"]?.string != "deleted" }
+
+        var connector = try start(openCTIURL, falconURL, metrics)
+        try await web.post("\(openCTIURL)/_admin/faults", ["cut=200000,path=/stream/*,times=1"])
+        var before: [String: Int] = [:]
+        var hasBurst = false
+        var hasKilled = false
+        var verdict = DemoVerdict(expected: [], tenant: [])
+        var isRight = false
+        while time.uptime - started < .seconds(55) {
+            try await time.sleep(for: .milliseconds(500))
+            let tenant = try await web.lines("\(falconURL)/_admin/iocs")
+            verdict = DemoVerdict(expected: expected, tenant: tenant)
+            isRight = verdict.holds && verdict.expected > 0
+            progress(started, tenant.count, wanted, verdict.right)
+            if !hasBurst, tenant.count > wanted / 10 {
+                hasBurst = true
+                Console.write("\n  Falcon answers 429 for a while …\n")
+                try await web.post("\(falconURL)/_admin/faults", ["status=429,path=/iocs/*,times=6,retry_after=1"])
+            }
+            if !hasKilled, tenant.count > wanted / 3 {
+                hasKilled = true
+                before = await outcomes(metrics)
+                connector.signal(SIGKILL)
+                _ = await connector.exitStatus()
+                Console.write("\n  kill -9 … and a new start\n")
+                connector = try start(openCTIURL, falconURL, metrics)
+            }
+            if isRight, hasKilled { break }
+        }
+        let after = await outcomes(metrics)
+        try await report(verdict, before, after, falconURL, openCTIURL)
+        let seconds = Int((time.uptime - started).inSeconds)
+        Console.write(
+            isRight
+                ? "\nAll \(verdict.expected) indicators stand at the target as meant, after \(seconds) s.\n"
+                : "\nThe invariants do NOT hold. Logs: \(folder)\n")
+        if keeps {
+            Console.write("\nStill running: \(openCTIURL), \(falconURL), \(metrics)/metrics. Ctrl-C ends it.\n")
+            await Signals().stop.wait()
+        }
+        connector.signal(SIGTERM)
+        _ = await connector.exitStatus()
+        if isRight { removeFolder() }
+        return isRight ? .ok : .problemFound
+    }
+
+    // MARK: Processes
+
+    private func simulator(_ name: String, _ options: [String]) async throws -> (Subprocess, String) {
+        let process = try Subprocess(
+            program, ["simulate", name, "--port", "0", "--json"] + options, environment: [:],
+            errors: .file("\(folder)/\(name).log"))
+        guard let line = await process.nextLine(), let url = (try? JSONValue(parsing: line))?["url"]?.string else {
+            throw DemoFailure("The \(name) simulator did not start. Log: \(folder)/\(name).log")
+        }
+        return (process, url)
+    }
+
+    /// With nothing but the original's variables, and where to keep state and serve metrics.
+    private func start(_ openCTI: String, _ falcon: String, _ metrics: String) throws -> Subprocess {
+        try Subprocess(
+            program, ["run", "opencti-crowdstrike"],
+            environment: [
+                "OPENCTI_URL": openCTI, "OPENCTI_TOKEN": OpenCTIConfiguration.defaultToken,
+                "CONNECTOR_ID": "6b8d1c1e-7c1b-4b0e-9b1e-0d8f3b0f7a11",
+                "CONNECTOR_LIVE_STREAM_ID": OpenCTIConfiguration.defaultStreamID, "CONNECTOR_LOG_LEVEL": "info",
+                "CROWDSTRIKE_API_BASE_URL": falcon, "CROWDSTRIKE_CLIENT_ID": FalconConfiguration.defaultClient.id,
+                "CROWDSTRIKE_CLIENT_SECRET": FalconConfiguration.defaultClient.secret,
+                "SALLYPORT_STATE_DIR": "\(folder)/state",
+                "SALLYPORT_HTTP_LISTEN": String(metrics.dropFirst("http://".count)),
+                "SALLYPORT_LOG_FORMAT": "logfmt",
+            ], errors: .file("\(folder)/connector.log"))
+    }
+
+    private func freePort() throws -> UInt16 {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+                bind(descriptor, generic, length) == 0 && getsockname(descriptor, generic, &length) == 0
+            }
+        }
+        guard isBound else { throw DemoFailure("There is no free port on loopback.") }
+        return UInt16(bigEndian: address.sin_port)
+    }
+
+    private func removeFolder() {
+        for name in ["state.sqlite", "state.sqlite-wal", "state.sqlite-shm", "state.sqlite.lock"] {
+            unlink("\(folder)/state/\(name)")
+        }
+        rmdir("\(folder)/state")
+        for name in ["opencti.log", "falcon.log", "connector.log"] { unlink("\(folder)/\(name)") }
+        rmdir(folder)
+    }
+
+    // MARK: Words
+
+    private func progress(_ started: Duration, _ there: Int, _ wanted: Int, _ right: Int) {
+        let width = 30
+        let done = wanted == 0 ? 0 : min(width, right * width / wanted)
+        let bar = String(repeating: "#", count: done) + String(repeating: ".", count: width - done)
+        let seconds = Int((time.uptime - started).inSeconds)
+        Console.write("\(Console.isTerminal ? "\r" : "")  \(seconds) s  [\(bar)]  \(there) at the target, \(right) of \(wanted) as meant   "
+            + (Console.isTerminal ? "" : "\n"))
+    }
+
+    /// Items and effects by outcome, from the connector's own metrics; empty when it can't be asked.
+    private func outcomes(_ metrics: String) async -> [String: Int] {
+        guard let text = try? await web.text("\(metrics)/metrics") else { return [:] }
+        var counts: [String: Int] = [:]
+        for line in text.split(separator: "\n") {
+            for family in ["items", "effects"] where line.hasPrefix("sallyport_\(family)_total{") {
+                guard let outcome = line.firstRange(of: "outcome=\""), let value = line.split(separator: " ").last,
+                    let number = Double(value)
+                else { continue }
+                let name = line[outcome.upperBound...].prefix { $0 != "\"" }
+                counts["\(family) \(name)"] = Int(number)
+            }
+        }
+        return counts
+    }
+
+    private func report(
+        _ verdict: DemoVerdict, _ before: [String: Int], _ after: [String: Int], _ falcon: String, _ openCTI: String
+    ) async throws {
+        Console.write("\n\noutcome          items before / after the kill    effects before / after\n")
+        for name in ["unchanged", "superseded", "delivered", "skipped", "vetoed", "dead_lettered"] {
+            func column(_ counts: [String: Int], _ family: String) -> String {
+                let text = counts["\(family) \(name)"].map(String.init) ?? "-"
+                return String(repeating: " ", count: max(0, 8 - text.count)) + text
+            }
+            let label = name + String(repeating: " ", count: 14 - name.count)
+            Console.write(
+                "\(label)   \(column(before, "items")) / \(column(after, "items"))             "
+                    + "\(column(before, "effects")) / \(column(after, "effects"))\n")
+        }
+        Console.write(
+            "\nat the target     expected \(verdict.expected)   as meant \(verdict.right)   lost \(verdict.lost.count)"
+                + "   doubled \(verdict.doubled.count)   surplus \(verdict.surplus.count)"
+                + "   different \(verdict.different.count)\n")
+        for (what, names) in [
+            ("lost", verdict.lost), ("surplus", verdict.surplus), ("different", verdict.different),
+            ("doubled", verdict.doubled),
+        ] {
+            for name in names.prefix(5) { Console.write("  \(what): \(name)\n") }
+        }
+        if let counters = try? await web.json("\(falcon)/_admin/counters") {
+            Console.write("calls to Falcon   \(DemoCommand.summary(counters))\n")
+        }
+    }
+
+    private static func summary(_ counters: JSONValue) -> String {
+        var parts: [String] = []
+        for (operation, statuses) in counters["operations"]?.object ?? counters.object ?? [:] {
+            guard let statuses = statuses.object else { continue }
+            let texts = statuses.compactMap { status, count in count.int.map { "\($0) × \(status)" } }
+            parts.append("\(operation): \(texts.joined(separator: ", "))")
+        }
+        return parts.joined(separator: "; ")
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import JSON
+
+/// The tenant against what the feed's maker meant: two lists that share no code with the connector.
+struct DemoVerdict {
+    private(set) var expected = 0
+    private(set) var right = 0
+    private(set) var lost: [String] = []
+    private(set) var different: [String] = []
+    private(set) var surplus: [String] = []
+    private(set) var doubled: [String] = []
+
+    var holds: Bool { lost.isEmpty && different.isEmpty && surplus.isEmpty && doubled.isEmpty }
+
+    /// - Parameters:
+    ///   - expected: `{"type","value","severity","tags","state"}` a value that shall stand or be marked.
+    ///   - tenant: indicators as the API shows them.
+    init(expected rows: [JSONValue], tenant: [JSONValue]) {
+        var there: [String: JSONValue] = [:]
+        for ioc in tenant {
+            let name = Self.name(ioc)
+            if there.updateValue(ioc, forKey: name) != nil { doubled.append(name) }
+        }
+        for row in rows where row["state"]?.string != "deleted" {
+            expected += 1
+            let name = Self.name(row)
+            guard let ioc = there.removeValue(forKey: name) else {
+                lost.append(name)
+                continue
+            }
+            if let what = Self.difference(row, ioc) { different.append("\(name): \(what)") } else { right += 1 }
+        }
+        surplus = there.keys.sorted()
+    }
+
+    private static func name(_ row: JSONValue) -> String {
+        "\(row["type"]?.string ?? "?") \(row["value"]?.string ?? "?")"
+    }
+
+    private static func difference(_ row: JSONValue, _ ioc: JSONValue) -> String? {
+        for field in ["severity", "action"] {
+            if let wanted = row[field]?.string, ioc[field]?.string != wanted {
+                return "\(field) is \(ioc[field]?.string ?? "unset"), not \(wanted)"
+            }
+        }
+        if let wanted = row["tags"]?.array {
+            let tags = Set(ioc["tags"]?.array?.compactMap(\.string) ?? [])
+            if tags != Set(wanted.compactMap(\.string)) { return "tags are \(tags.sorted())" }
+        }
+        return nil
+    }
+}
