@@ -31,7 +31,8 @@ struct Suite {
         return [
             "settings": [
                 "count": .int(options.count), "large": .int(options.large),
-                "note": "default settings but for the request budget; simulators in processes of their own on the same cores",
+                "note":
+                    "default settings but for the request budget; simulators in processes of their own on the same cores",
             ], "figures": .object(figures),
         ]
     }

@@ -28,7 +28,8 @@ extension Command {
 
 /// The commands below `simulate`.
 private enum Simulation {
-    static let port: Option = Option(name: "port", value: "PORT", doc: "Port on loopback; 0 (default) takes any free one.")
+    static let port: Option = Option(
+        name: "port", value: "PORT", doc: "Port on loopback; 0 (default) takes any free one.")
     static let latency: Option = Option(name: "latency-ms", value: "MS", doc: "Every answer comes so much later.")
     static let seed: Option = Option(name: "seed", value: "N", doc: "Decides the feed and chance faults; default 1.")
     static let fault: Option = Option(
@@ -43,7 +44,8 @@ private enum Simulation {
         let quota = Option(name: "quota", value: "N", doc: "Indicators that the tenant may hold.")
         let limit = Option(name: "requests-per-minute", value: "N", doc: "More are refused with 429.")
         return Command(
-            name: "falcon", summary: "A CrowdStrike Falcon tenant: OAuth2 and IOC management.", options: [quota, limit],
+            name: "falcon", summary: "A CrowdStrike Falcon tenant: OAuth2 and IOC management.",
+            options: [quota, limit],
             run: { arguments in
                 var configuration = FalconConfiguration()
                 configuration.options = try common(arguments)
@@ -59,7 +61,8 @@ private enum Simulation {
         let live = Option(name: "live", value: "N", doc: "Live events that change them; default half of --count.")
         let rate = Option(name: "rate", value: "N", doc: "Live events a second; default all at once.")
         let plain = Option(name: "plain", value: "N", doc: "Plain distinct indicators instead, for benchmarks.")
-        let platformVersion = Option(name: "platform-version", value: "V", doc: "What the platform says it is, such as 6.8.10.")
+        let platformVersion = Option(
+            name: "platform-version", value: "V", doc: "What the platform says it is, such as 6.8.10.")
         let heartbeat = Option(name: "heartbeat-ms", value: "MS", doc: "Between heartbeats; default 1000.")
         return Command(
             name: "opencti", summary: "An OpenCTI platform: GraphQL for connectors, and a live stream.",
@@ -74,7 +77,9 @@ private enum Simulation {
                 }
                 configuration.plainCount = try arguments.value(plain, as: Int.self) ?? 0
                 if let text = arguments[platformVersion] { configuration.version = text }
-                if let beat = try arguments.value(heartbeat, as: Int.self) { configuration.heartbeat = .milliseconds(beat) }
+                if let beat = try arguments.value(heartbeat, as: Int.self) {
+                    configuration.heartbeat = .milliseconds(beat)
+                }
                 let platform = try SimulatedOpenCTI(configuration)
                 return await serve(platform.server, arguments)
             })

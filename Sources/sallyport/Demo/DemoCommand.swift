@@ -179,8 +179,9 @@ struct DemoCommand {
         let done = wanted == 0 ? 0 : min(width, right * width / wanted)
         let bar = String(repeating: "#", count: done) + String(repeating: ".", count: width - done)
         let seconds = Int((time.uptime - started).inSeconds)
-        Console.write("\(Console.isTerminal ? "\r" : "")  \(seconds) s  [\(bar)]  \(there) at the target, \(right) of \(wanted) as meant   "
-            + (Console.isTerminal ? "" : "\n"))
+        Console.write(
+            "\(Console.isTerminal ? "\r" : "")  \(seconds) s  [\(bar)]  \(there) at the target, \(right) of \(wanted) as meant   "
+                + (Console.isTerminal ? "" : "\n"))
     }
 
     /// Items and effects by outcome, from the connector's own metrics; empty when it can't be asked.
