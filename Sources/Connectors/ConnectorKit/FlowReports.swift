@@ -8,15 +8,21 @@ public import Telemetry
 public enum FlowReports {
     /// Registers the flow's metrics; the values are read from `status` when somebody asks.
     public static func register(_ status: FlowStatus, flow: String, in metrics: Metrics, time: any TimeSource) {
-        metrics.collect("sallyport_items_total", "Items by outcome", .counter, labels: ["flow", "outcome"], owner: flow) {
+        metrics.collect(
+            "sallyport_items_total", "Items by outcome", .counter, labels: ["flow", "outcome"], owner: flow
+        ) {
             let counts = status.snapshot.accounting.items
             return Outcome.allCases.map { (labels: [flow, $0.description], value: Double(counts[$0])) }
         }
-        metrics.collect("sallyport_effects_total", "Effects by outcome", .counter, labels: ["flow", "outcome"], owner: flow) {
+        metrics.collect(
+            "sallyport_effects_total", "Effects by outcome", .counter, labels: ["flow", "outcome"], owner: flow
+        ) {
             let counts = status.snapshot.accounting.effects
             return Outcome.allCases.map { (labels: [flow, $0.description], value: Double(counts[$0])) }
         }
-        metrics.collect("sallyport_dead_letters_total", "Items put aside for a person", .counter, labels: ["flow"], owner: flow) {
+        metrics.collect(
+            "sallyport_dead_letters_total", "Items put aside for a person", .counter, labels: ["flow"], owner: flow
+        ) {
             [(labels: [flow], value: Double(status.snapshot.accounting.items[.deadLettered]))]
         }
         gauge("sallyport_items_open", "Items read and not yet ended") { Double($0.accounting.itemsOpen) }
@@ -33,7 +39,9 @@ public enum FlowReports {
             (time.uptime - snapshot.lastCommit).inSeconds
         }
         func gauge(_ name: String, _ help: String, _ value: @escaping @Sendable (FlowStatus.Snapshot) -> Double) {
-            metrics.collect(name, help, labels: ["flow"], owner: flow) { [(labels: [flow], value: value(status.snapshot))] }
+            metrics.collect(name, help, labels: ["flow"], owner: flow) {
+                [(labels: [flow], value: value(status.snapshot))]
+            }
         }
     }
 

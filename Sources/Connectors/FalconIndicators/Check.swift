@@ -136,29 +136,32 @@ enum StreamFilters {
             return [.init(.warning, "opencti.stream_filter", "The live stream's filters can't be read.")]
         }
         var lines: [CheckLine] = []
-        func judge(_ keys: Set<String>, _ wanted: Set<String>, _ name: String, _ consequence: String) {
-            let found = filters.filters.filter { !$0.keys.filter(keys.contains).isEmpty }
-            let values = Set(found.flatMap { $0.texts.map { $0.lowercased() } })
-            if found.isEmpty {
-                lines.append(
-                    .init(.warning, "opencti.stream_filter", "No filter on \(name): \(consequence)"))
-            } else if values.isDisjoint(with: wanted) || found.contains(where: { $0.op != "eq" }) {
+        func judge(_ key: String, _ wanted: String, _ name: String, _ consequence: String) {
+            guard let values = filters.required(key).map({ Set($0.map { $0.lowercased() }) }) else {
+                lines.append(.init(.warning, "opencti.stream_filter", "No filter on \(name): \(consequence)"))
+                return
+            }
+            let listed = values.sorted().joined(separator: ", ")
+            if !values.contains(wanted) {
                 lines.append(
                     .init(
-                        .warning, "opencti.stream_filter",
-                        "The filter on \(name) is \(values.sorted().joined(separator: ", ")): \(consequence)"))
-            } else {
+                        .problem, "opencti.stream_filter",
+                        "The filter on \(name) is \(listed.isEmpty ? "never true" : listed), so nothing for this connector comes: "
+                            + consequence, isRemote: true))
+            } else if values.count > 1 {
                 lines.append(
-                    .init(.ok, "opencti.stream_filter", "\(name) = \(values.sorted().joined(separator: ", "))"))
+                    .init(.warning, "opencti.stream_filter", "The filter on \(name) is \(listed): \(consequence)"))
+            } else {
+                lines.append(.init(.ok, "opencti.stream_filter", "\(name) = \(listed)"))
             }
         }
         judge(
-            ["entity_type"], ["indicator"], "Entity type",
+            "entity_type", "indicator", "Entity type",
             "set it to Indicator, or everything else is read and dropped.")
         judge(
-            ["pattern_type"], ["stix"], "Pattern type", "set it to stix, or YARA and Sigma rules are read and dropped.")
+            "pattern_type", "stix", "Pattern type", "set it to stix, or YARA and Sigma rules are read and dropped.")
         judge(
-            ["revoked"], ["false"], "Revoked",
+            "revoked", "false", "Revoked",
             "set it to No, and the platform tells of a revocation as a deletion; without it we notice by ourselves.")
         return lines
     }

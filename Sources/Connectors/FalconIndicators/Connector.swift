@@ -142,26 +142,32 @@ public struct FalconIndicatorsConnector: Connector {
         let store = context.store
         let flow = try await store.number(of: flowName, in: .flow)
         let target = try await store.number(of: targetName, in: .target)
-        var values = try await store.values(flow: flow)
+        let values = try await store.values(flow: flow)
         let checkpoint = try await store.checkpoints(flow: flow)[Self.partition]
             .flatMap { SourcePosition(parsing: String(decoding: $0, as: UTF8.self)) }
         let start = StartPosition.decide(
             .init(
-                platform: platformState, values: values, checkpoint: checkpoint,
+                platform: platformState, values: values, checkpoint: checkpoint, target: target,
                 startTimestamp: settings[LiveStreamSettings.startTimestamp],
                 recoverDate: settings[LiveStreamSettings.recoverDate], now: context.time.now))
-        if !start.values.isEmpty { try await store.setValues(flow: flow, start.values) }
+        if !start.values.isEmpty {
+            // In one transaction with the position: what a new generation has not seen is swept, so it must not begin in
+            // the middle.
+            var commit = FlowCommit(flow: flow, target: target, fencingToken: context.fencingToken)
+            commit.values = start.values
+            commit.checkpoints[Self.partition] = []
+            try await store.commit(commit)
+        }
         let own = [settings[FalconSettings.clientID]] + settings[FalconIndicatorsSettings.ownedClientIDs]
         let creators = settings[FalconIndicatorsSettings.adopt] == .any ? nil : own
         do {
             let rules = try await falcon.actionRules(["no_action", "allow", "detect", "prevent"])
-            if values["reconciled.\(target)"] == nil {
+            if start.mustIndex {
                 let reconciler = Reconciler(
                     falcon: falcon, store: store, model: model, creators: creators, log: log)
                 _ = try await reconciler.buildIndex(
                     flow: flow, target: target, fencingToken: context.fencingToken)
-                values["reconciled.\(target)"] = []
-                try await store.setValues(flow: flow, ["reconciled.\(target)": .some([])])
+                try await store.setValues(flow: flow, [StartPosition.indexed: Array(String(target).utf8)])
             }
             let counts = try await store.countEntries(target: target)
             let count = counts.reduce(0) { $0 + ($1.key == .absent ? 0 : $1.value) }

@@ -131,6 +131,11 @@ struct IOCContent: Sendable, Hashable {
     static let source = "OpenCTI IOC"
     static let comment = "IOC imported from OpenCTI"
 
+    /// Tags in the one order in which contents are compared: Falcon keeps them as a set. Empty ones are refused there.
+    static func ordered(_ tags: [String]) -> [String] {
+        tags.count > 1 ? Set(tags).subtracting([""]).sorted() : tags.filter { !$0.isEmpty }
+    }
+
     // MARK: The ledger's form
 
     // version 1 · type · action · severity · platforms · flags · [expiration, 8 bytes] · value · description · file name ·

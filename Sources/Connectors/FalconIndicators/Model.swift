@@ -51,7 +51,10 @@ final class IOCModel: StateModel {
         guard standing.count > 1, var content = IOCContent(encoded: last.contribution) else { return last.contribution }
         for owner in standing.dropLast() {
             guard let other = IOCContent(encoded: owner.contribution) else { continue }
-            content.action = max(content.action, other.action)
+            if other.action > content.action {
+                if content.action == .allow { content.severity = other.severity }
+                content.action = other.action
+            }
             switch (content.expiration, other.expiration) {
             case (.at(let mine), .at(let theirs)): content.expiration = .at(max(mine, theirs))
             case (_, .none): content.expiration = .none
@@ -79,7 +82,7 @@ final class IOCModel: StateModel {
     func remainder(of removal: [UInt8]) -> Remainder {
         guard !policy.isPermanent, var content = IOCContent(encoded: removal) else { return .nothing }
         content.isMarked = true
-        if !content.tags.contains(IOCContent.deletedTag) { content.tags.append(IOCContent.deletedTag) }
+        content.tags = IOCContent.ordered(content.tags + [IOCContent.deletedTag])
         if policy.disarms { content.action = .noAction }
         return .marked(content.encoded)
     }
@@ -112,10 +115,10 @@ final class IOCModel: StateModel {
             ioc.source == IOCContent.source, ioc.isAppliedGlobally, ioc.hostGroups.isEmpty
         else { return unknown }
         let severity: IOCSeverity
-        if let named = IOCSeverity.allCases.first(where: { $0.description == ioc.severity.lowercased() }) {
-            severity = named
-        } else if action == .allow {
+        if action == .allow {
             severity = .medium
+        } else if let named = IOCSeverity.allCases.first(where: { $0.description == ioc.severity.lowercased() }) {
+            severity = named
         } else {
             return unknown
         }
@@ -127,7 +130,8 @@ final class IOCModel: StateModel {
         var content = IOCContent(
             type: type, value: canonical(ioc.row.value, type), action: action, severity: severity,
             platforms: platforms, description: ioc.description,
-            expiration: ioc.expiration.map { .at($0) } ?? .none, tags: ioc.tags, fileName: ioc.fileName ?? "")
+            expiration: ioc.expiration.map { .at(Instant(milliseconds: $0.milliseconds / 1000 * 1000)) } ?? .none,
+            tags: IOCContent.ordered(ioc.tags), fileName: ioc.fileName ?? "")
         content.isMarked = ioc.tags.contains(IOCContent.deletedTag)
         return digest(of: content.encoded)
     }

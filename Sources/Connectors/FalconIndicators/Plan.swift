@@ -3,7 +3,9 @@
 public import Base
 import ConnectorKit
 public import Engine
+import JSON
 import OpenCTI
+import Storage
 import Telemetry
 
 extension FalconIndicatorsConnector {
@@ -17,7 +19,11 @@ extension FalconIndicatorsConnector {
         do { version = try await openCTI.platformVersion() } catch {
             throw ConnectorError.refused(code: error.code, reason: error.description)
         }
-        let prepared = try await prepare(nil, openCTI, version, .silent)
+        // From where the service stands: what it told the platform last counts as the platform's word.
+        let number = try await context.store.number(of: flowName, in: .flow)
+        let told = try await context.store.values(flow: number)[StartPosition.platformState]
+            .flatMap { try? JSONValue(parsing: $0) }?.object
+        let prepared = try await prepare(told, openCTI, version, .silent)
         let status = FlowStatus()
         let sink = PlanSink(inner: sink(prepared, openCTI, version, .silent), report: report)
         try await flow(

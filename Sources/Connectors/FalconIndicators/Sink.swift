@@ -249,14 +249,16 @@ struct FalconSink: FlowSink {
             do throws(FalconError) {
                 let errors = try await falcon.deleteIOCs(Array(ids), comment: IOCContent.comment)
                 let refused = Dictionary(errors.map { ($0.id ?? "", $0.message) }) { first, _ in first }
+                if let message = refused[""] {
+                    // An error that names no id may be about any of them.
+                    if part.count > 1 { return await halve(part, &results) { await delete($0, &$1) } }
+                    fail(part, .badRequest([FalconMessage(code: 400, message: message)], traceID: nil), &results)
+                    continue
+                }
                 for each in part {
                     results[each.index] =
                         refused[each.operation.remoteID].map { .refused(code: "falcon.bad_request", reason: $0) }
                         ?? .applied(remoteID: "")
-                }
-                if let message = refused[""] {
-                    // An error that names no id may be about any of them.
-                    fail(part, .badRequest([FalconMessage(code: 400, message: message)], traceID: nil), &results)
                 }
             } catch {
                 switch error {
@@ -272,12 +274,20 @@ struct FalconSink: FlowSink {
 
     private func isOurs(_ row: IOCRow) -> Bool { policy.adoptsAny || policy.ownClientIDs.contains(row.createdBy) }
 
-    /// Indicators with these values that are not deleted, by type and value. One call for up to a hundred.
+    /// Indicators with these values that are not deleted, by type and value. One call for up to a hundred, fewer where
+    /// long values would make its address too long.
     private func lookUp(_ values: [String]) async throws(FalconError) -> [String: IOCRow] {
         var found: [String: IOCRow] = [:]
         var start = 0
         while start < values.count {
-            let end = min(start + 100, values.count)
+            var end = start
+            var length = 0
+            while end < min(start + 100, values.count) {
+                // Quotes and comma, percent-encoded.
+                length += values[end].utf8.count + 9
+                guard length <= 16_000 || end == start else { break }
+                end += 1
+            }
             let filter: FQL
             do throws(FQL.Refusal) {
                 filter = try FQL.any(.value, Array(values[start..<end])) && FQL.flag(.deleted, false)

@@ -50,8 +50,9 @@ actor IndicatorSource: FlowSource {
             }
             var items: [Item] = []
             items.reserveCapacity(batch.frames.count + 1)
-            for notice in batch.notices { heed(notice, &items) }
             translate(batch, into: &items)
+            // After the frames: the end of a recovery must not overtake its last ones.
+            for notice in batch.notices { heed(notice, &items) }
             if stopsWhenCaughtUp, batch.frames.contains(where: { $0.kind == .heartbeat }) {
                 hasCaughtUp = await !stream.isRecovering
             }
@@ -91,7 +92,7 @@ actor IndicatorSource: FlowSource {
                         item.note = .init(.skipped, code: "event.unknown", reason: item.label)
                     }
                 }
-                if item.note == nil || item.note?.outcome == .deadLettered { events.message(item.label, id) }
+                events.message(item.label, id)
             }
             items.append(item)
         }

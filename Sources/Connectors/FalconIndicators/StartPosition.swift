@@ -19,14 +19,19 @@ struct StartPosition: Sendable {
     var recoversEverything: Bool
     /// An earlier run ended between the end of its recovery and the sweep.
     var mustSweep: Bool
+    /// The ledger has to look at the tenant first: it never did, or another program has written there.
+    var mustIndex: Bool
     var checkpoint: SourcePosition?
-    /// To be made durable before reading begins.
+    /// To be made durable before reading begins. Not empty when the durable position no longer holds.
     var values: [String: [UInt8]?] = [:]
     var reason: String
 
     static let platformState = "platform.state"
     static let mustRecover = "recovery.forced"
     static let recoveryScope = "recovery.scope"
+    static let recoveryUntil = "recovery.until"
+    /// The number of the target whose listing the ledger has read.
+    static let indexed = "indexed"
 
     struct Witnesses: Sendable {
         /// The platform's copy, as registered.
@@ -34,6 +39,8 @@ struct StartPosition: Sendable {
         /// The store's small values and the durable position.
         var values: [String: [UInt8]]
         var checkpoint: SourcePosition?
+        /// The tenant's number in the store.
+        var target: Int64
         var startTimestamp: String?
         var recoverDate: String?
         var now: Instant
@@ -48,61 +55,100 @@ struct StartPosition: Sendable {
         let told = text(platformState).flatMap { try? JSONValue(parsing: $0) }?.object
         let isOurs = witnesses.platform == told
 
+        let isIndexed = text(indexed) == String(witnesses.target)
+        func afresh(_ state: ConnectorState, reindexing: Bool = false, _ reason: String) -> StartPosition {
+            .afresh(state, generation + 1, mustIndex: reindexing || !isIndexed, reason)
+        }
+
         if text(mustRecover) != nil {
             let all = ConnectorState.initial(startTimestamp: nil, recoverDate: nil, now: witnesses.now)
-            return afresh(all, generation + 1, "the platform no longer held the events after our position")
+            return afresh(all, "the platform no longer held the events after our position")
+        }
+        if text(indexed) != nil, !isIndexed {
+            // What the ledger knows of another tenant, or under another API client, says nothing about this one.
+            let stood = witnesses.checkpoint.map { ConnectorState(startFrom: EventID($0), recoverUntil: nil) } ?? remote
+            return afresh(
+                stood.map { initial.takingOver(from: $0) } ?? initial, "the tenant or its API client has changed")
         }
         guard generation > 0, let checkpoint = witnesses.checkpoint else {
-            guard let remote, generation == 0, remote.startFrom > .beginning else {
-                return afresh(initial, generation + 1, generation == 0 ? "first start" : "no position yet")
-            }
-            // Takes over from the original: everything once, then the live events from where it stood.
-            var state = initial
-            if witnesses.recoverDate == nil, witnesses.startTimestamp == nil {
-                state.startFrom = .beginning
-                state.recoverUntil = remote.startFrom.instant.description
-            }
-            return afresh(state, 1, "no ledger yet; the connector before us stood at \(remote.startFrom)")
+            guard let remote else { return afresh(initial, generation == 0 ? "first start" : "no position yet") }
+            return afresh(
+                initial.takingOver(from: remote), reindexing: !isOurs,
+                "no position of our own; the connector before us stood at \(remote.startFrom)")
         }
         guard let remote else {
-            if told == nil { return resume(initial, at: checkpoint, generation, text, "resumed") }
-            return afresh(initial, generation + 1, "the state was reset on the platform")
+            guard told == nil else { return afresh(initial, "the state was reset on the platform") }
+            // Never told the platform anything: what we began with is only known here.
+            let state = ConnectorState(startFrom: .beginning, recoverUntil: text(recoveryUntil))
+            return resume(state, at: checkpoint, generation, text, mustIndex: !isIndexed, "resumed")
         }
-        if isOurs || remote.startFrom.description == checkpoint.description {
-            return resume(remote, at: checkpoint, generation, text, "resumed")
+        if isOurs || remote.startFrom == EventID(checkpoint) {
+            return resume(remote, at: checkpoint, generation, text, mustIndex: !isIndexed, "resumed")
         }
-        // Ours, but older than the checkpoint: the last ping came before the last commit.
-        let ours = SourcePosition(major: remote.startFrom.milliseconds, minor: remote.startFrom.sequence)
-        if remote.startFrom == .beginning { return afresh(remote, generation + 1, "the platform's state starts over") }
-        return resume(remote, at: ours, generation, text, "the platform holds another position than we told it")
+        if remote.startFrom == .beginning { return afresh(remote, "the platform's state starts over") }
+        let theirs = SourcePosition(major: remote.startFrom.milliseconds, minor: remote.startFrom.sequence)
+        guard theirs > checkpoint else {
+            // Somebody set it back, or the last ping came before the last commit: what we know beyond it still holds.
+            return resume(
+                remote, at: theirs, generation, text, mustIndex: !isIndexed, "the platform holds an earlier position")
+        }
+        return afresh(
+            initial.takingOver(from: remote), reindexing: true, "another program has read on to \(remote.startFrom)")
     }
 
-    private static func afresh(_ state: ConnectorState, _ generation: Int64, _ reason: String) -> StartPosition {
-        let isRecovering = state.recoverUntil != nil
-        let isEverything = isRecovering && state.startFrom == .beginning
+    private static func afresh(
+        _ state: ConnectorState, _ generation: Int64, mustIndex: Bool, _ reason: String
+    ) -> StartPosition {
+        let isEverything = state.recoverUntil != nil && state.startFrom == .beginning
         var start = StartPosition(
             state: state, generation: generation, recovery: isEverything ? .running : .none,
-            recoversEverything: isEverything, mustSweep: false, checkpoint: nil, reason: reason)
+            recoversEverything: isEverything, mustSweep: false, mustIndex: mustIndex, checkpoint: nil, reason: reason)
         start.values = [
             FlowValues.generation: Array(String(generation).utf8),
             recoveryScope: Array((isEverything ? "full" : "partial").utf8),
+            recoveryUntil: state.recoverUntil.map { Array($0.utf8) },
             FlowValues.recoveryDone: [UInt8]?.none, mustRecover: [UInt8]?.none,
         ]
+        if mustIndex { start.values[indexed] = [UInt8]?.none }
         return start
     }
 
     private static func resume(
         _ state: ConnectorState, at checkpoint: SourcePosition, _ generation: Int64, _ text: (String) -> String?,
-        _ reason: String
+        mustIndex: Bool, _ reason: String
     ) -> StartPosition {
         var state = state
-        state.startFrom = EventID(milliseconds: checkpoint.major, sequence: checkpoint.minor)
+        state.startFrom = EventID(checkpoint)
         let isComplete = text(FlowValues.recoveryDone) == String(generation)
         let isFull = text(recoveryScope) == "full" && !isComplete
         return StartPosition(
             state: state, generation: generation, recovery: isComplete ? .complete : isFull ? .running : .none,
             recoversEverything: isFull,
-            mustSweep: isComplete && text(FlowValues.sweepDone) != String(generation), checkpoint: checkpoint,
-            reason: reason)
+            mustSweep: isComplete && text(FlowValues.sweepDone) != String(generation), mustIndex: mustIndex,
+            checkpoint: checkpoint, reason: reason)
     }
+}
+
+extension ConnectorState {
+    /// Everything once, up to where another reader stood, then the live events from there: no deletion since then is
+    /// missed. Where recovering is switched off, only the live events.
+    fileprivate func takingOver(from other: ConnectorState) -> ConnectorState {
+        var state = self
+        guard other.startFrom > .beginning else {
+            // It had begun and not got anywhere: its recovery is ours.
+            if recoverUntil != nil { state.recoverUntil = other.recoverUntil ?? recoverUntil }
+            return state
+        }
+        if recoverUntil == nil {
+            state.startFrom = other.startFrom
+        } else {
+            state.startFrom = min(startFrom, other.startFrom)
+            state.recoverUntil = other.startFrom.instant.description
+        }
+        return state
+    }
+}
+
+extension EventID {
+    fileprivate init(_ position: SourcePosition) { self.init(milliseconds: position.major, sequence: position.minor) }
 }

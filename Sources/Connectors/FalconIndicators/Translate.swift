@@ -158,8 +158,10 @@ final class IndicatorTranslator {
     }
 
     private func content(_ type: IOCType, _ value: String, _ facts: Facts) -> IOCContent {
-        IOCContent(
-            type: type, value: value, action: policy.action(for: type), severity: facts.severity,
+        let action = policy.action(for: type)
+        return IOCContent(
+            // Falcon keeps no severity with `allow`, so none may make a difference there.
+            type: type, value: value, action: action, severity: action == .allow ? .medium : facts.severity,
             platforms: facts.platforms, description: facts.description, expiration: facts.expiration, tags: facts.tags,
             fileName: "")
     }
@@ -180,11 +182,12 @@ final class IndicatorTranslator {
         case nil: expiration = .none
         // A past expiration may be refused: a removal leaves the one that stands.
         case let end? where isRemoval && end <= now: expiration = .asItIs
-        case let end?: expiration = .at(end)
+        // Falcon may keep whole seconds only: a fraction would look like drift.
+        case let end?: expiration = .at(Instant(milliseconds: end.milliseconds / 1000 * 1000))
         }
         return Facts(
             severity: Self.severity(event.score), platforms: platforms(event.platforms),
-            description: event.description ?? "", expiration: expiration, tags: Self.unique(event.labels),
+            description: event.description ?? "", expiration: expiration, tags: IOCContent.ordered(event.labels),
             isRemoval: isRemoval)
     }
 
@@ -217,11 +220,5 @@ final class IndicatorTranslator {
             }
         }
         return platforms
-    }
-
-    private static func unique(_ labels: [String]) -> [String] {
-        guard labels.count > 1 else { return labels }
-        var seen: Set<String> = []
-        return labels.filter { seen.insert($0).inserted }
     }
 }
