@@ -96,11 +96,14 @@ let package = Package(
         .target(
             name: "Vectors", path: "Tests/Vectors", exclude: ["SHA256SUMS"], resources: [.copy("cases")],
             swiftSettings: strict),
+        .target(
+            name: "TestKit", dependencies: ["Base", "HTTPClient", "JSON", "Vectors"], path: "Tests/TestKit",
+            swiftSettings: strict),
         tests("BaseTests", ["Base"]),
         tests("HashingTests", ["Base", "Hashing"]),
         tests("NetAddressTests", ["Base", "NetAddress"]),
         tests("JSONTests", ["Base", "JSON", "Vectors"]),
-        tests("HTTPClientTests", ["Base", "HTTPClient", "HTTPServer", "JSON", "Telemetry"]),
+        tests("HTTPClientTests", ["Base", "HTTPClient", "HTTPServer", "JSON", "Telemetry", "TestKit"]),
         tests("HTTPServerTests", ["Base", "HTTPServer", "HTTPClient"]),
         tests("StorageTests", ["Base", "Storage", "CSQLite"]),
         tests("SettingsTests", ["Base", "JSON", "Settings"]),
@@ -108,14 +111,14 @@ let package = Package(
         tests("TelemetryTests", ["Base", "Telemetry"]),
         tests("STIXTests", ["Base", "JSON", "STIX", "Vectors"]),
         tests("OpenCTITests", ["Base", "HTTPClient", "JSON", "OpenCTI", "STIX", "Vectors"]),
-        tests("FalconTests", ["Base", "Falcon", "HTTPClient", "JSON", "Vectors"]),
-        tests("EngineTests", ["Base", "Engine", "Hashing", "JSON", "NetAddress", "Storage", "Telemetry"]),
+        tests("FalconTests", ["Base", "Falcon", "HTTPClient", "JSON", "TestKit", "Vectors"]),
+        tests("EngineTests", ["Base", "Engine", "NetAddress", "Settings", "Storage", "Telemetry", "TestKit"]),
         tests("SimulationTests", ["Base", "Engine", "NetAddress", "Storage"]),
         tests(
             "FalconIndicatorsTests",
             [
                 "Base", "Engine", "Falcon", "FalconIndicators", "HTTPClient", "JSON", "OpenCTI", "STIX", "Storage",
-                "Vectors",
+                "Telemetry", "TestKit", "Vectors",
             ]),
         tests(
             "SimulatorTests",

@@ -4,10 +4,11 @@ import Base
 import Falcon
 import HTTPClient
 import Synchronization
+import TestKit
 import Testing
 
 @Suite("Falcon tokens") struct FalconSessionTests {
-    private static let contract = Contract.falcon
+    private static let contract = FalconContract.shared
 
     // covers: falcon:token, call:token
     @Test func `one request serves all callers`() async throws {

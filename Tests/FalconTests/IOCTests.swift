@@ -4,10 +4,11 @@ import Base
 import Falcon
 import HTTPClient
 import JSON
+import TestKit
 import Testing
 
 @Suite("Falcon custom indicators") struct IOCTests {
-    private static let contract = Contract.falcon
+    private static let contract = FalconContract.shared
     private static let object = #"""
         {"id":"8de59b578de59b578de59b578de59b578de59b578de59b578de59b578de59b57","type":"domain","value":"c2.example",
         "action":"detect","mobile_action":"no_action","severity":"high","source":"OpenCTI IOC","description":"d",

@@ -2,6 +2,7 @@
 
 import Base
 import Synchronization
+import TestKit
 import Testing
 
 @testable import HTTPClient

@@ -27,9 +27,10 @@ struct Reconciler: Sendable {
         let whole = filter
         var total = 0
         let found = Counter()
-        try await falcon.forEachPage(of: { after throws(FalconError) in
+        func page(_ after: String?) async throws(FalconError) -> FalconPage<IOC> {
             try await falcon.combinedIOCs(whole, after: after)
-        }) { rows in
+        }
+        try await falcon.forEachPage(of: page) { rows in
             var commit = FlowCommit(flow: flow, target: target, fencingToken: fencingToken)
             let observed = rows.filter { !$0.row.isDeleted }.compactMap { model.observed($0) }
             let known = try await store.lookUp(

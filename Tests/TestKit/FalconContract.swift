@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import HTTPClient
-import JSON
+public import HTTPClient
+public import JSON
 import Vectors
 
-/// The vendor's contract as data: which requests exist, and whether one keeps to it.
-struct Contract: Sendable {
+/// Falcon's contract as data: which requests exist, and whether one keeps to it.
+public struct FalconContract: Sendable {
     private let operations: [JSONValue]
 
-    static let falcon = Result { try Contract() }
+    public static let shared = Result { try FalconContract() }
 
-    init() throws {
+    public init() throws {
         let file = try JSONValue(parsing: Array(Vectors.data("falcon-api.json")))
         operations = file["operations"]?.array ?? []
     }
 
     /// Everything in which a request differs from the contract; empty when it keeps to it.
-    func problems(_ recorded: ScriptedTransport.Recorded) -> [String] {
+    public func problems(_ recorded: ScriptedTransport.Recorded) -> [String] {
         guard let url = URLParts(recorded.request.url) else { return ["no URL: \(recorded.request.url)"] }
         let method = recorded.request.method.rawValue
         guard
@@ -44,6 +44,15 @@ struct Contract: Sendable {
             problems += Schema(root: schema).problems(body)
         }
         return problems
+    }
+
+    /// Everything in which a JSON body differs from what the operation takes.
+    public func problems(inBody body: JSONValue, of method: String, _ path: String) -> [String] {
+        let operation = operations.first { $0["path"]?.string == path && $0["method"]?.string == method }
+        guard let schema = operation?["strict_body_schema"] ?? operation?["body_schema"] else {
+            return ["no body belongs to \(method) \(path)"]
+        }
+        return Schema(root: schema).problems(body)
     }
 
     private func queryProblems(_ query: [(name: String, value: String)], _ operation: JSONValue) -> [String] {
@@ -81,12 +90,12 @@ struct Contract: Sendable {
 }
 
 /// A URL taken apart independently of the code under test.
-struct URLParts {
-    let origin: String
-    let path: String
-    let query: [(name: String, value: String)]
+public struct URLParts {
+    public let origin: String
+    public let path: String
+    public let query: [(name: String, value: String)]
 
-    init?(_ url: String) {
+    public init?(_ url: String) {
         guard let scheme = url.firstRange(of: "://") else { return nil }
         let rest = url[scheme.upperBound...]
         let authority = rest.prefix { $0 != "/" }
@@ -96,7 +105,7 @@ struct URLParts {
         query = Self.items(String(pathAndQuery.dropFirst(path.count + 1)))
     }
 
-    static func items(_ text: String) -> [(name: String, value: String)] {
+    public static func items(_ text: String) -> [(name: String, value: String)] {
         text.split(separator: "&").map { pair in
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             return (name: decoded(parts[0]), value: parts.count > 1 ? decoded(parts[1]) : "")
@@ -119,10 +128,12 @@ struct URLParts {
 }
 
 /// As much of JSON Schema as the contract uses, and stricter in one thing: members it does not name are refused.
-struct Schema {
+public struct Schema {
     let root: JSONValue
 
-    func problems(_ value: JSONValue) -> [String] { problems(value, root, at: "$") }
+    public init(root: JSONValue) { self.root = root }
+
+    public func problems(_ value: JSONValue) -> [String] { problems(value, root, at: "$") }
 
     private func problems(_ value: JSONValue, _ schema: JSONValue, at path: String) -> [String] {
         var schema = schema

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Base
+public import Base
 import Synchronization
 
 /// A clock that stands until it is told to go on; or, `jumping`, goes at once to where somebody wants to sleep until.
-final class TestTime: TimeSource {
+public final class TestTime: TimeSource {
     private struct Sleeper {
         let id: Int
         let moment: Duration
@@ -18,19 +18,23 @@ final class TestTime: TimeSource {
         var cancelled: Set<Int> = []
     }
     private let jumping: Bool
+    private let start: Instant
     private let state = Mutex(State())
 
-    init(jumping: Bool = false) { self.jumping = jumping }
+    /// - Parameter start: the wall clock's time at the beginning; 2026-11-21T10:00:00Z.
+    public init(jumping: Bool = false, start: Instant = Instant(milliseconds: 1_795_255_200_000)) {
+        self.jumping = jumping
+        self.start = start
+    }
 
-    /// 2026-11-21T10:00:00Z plus what has passed.
-    var now: Instant { Instant(milliseconds: 1_795_255_200_000 + uptime.milliseconds - 1_000_000) }
-    var uptime: Duration { state.withLock { $0.uptime } }
+    public var now: Instant { start.advanced(by: uptime - .seconds(1000)) }
+    public var uptime: Duration { state.withLock { $0.uptime } }
 
     /// How long each sleep so far was to last.
-    var slept: [Duration] { state.withLock { $0.slept } }
-    var sleepers: Int { state.withLock { $0.sleepers.count } }
+    public var slept: [Duration] { state.withLock { $0.slept } }
+    public var sleepers: Int { state.withLock { $0.sleepers.count } }
 
-    func sleep(untilUptime moment: Duration) async throws {
+    public func sleep(untilUptime moment: Duration) async throws {
         let id = state.withLock { state in
             state.nextID += 1
             state.slept.append(moment - state.uptime)
@@ -57,7 +61,7 @@ final class TestTime: TimeSource {
         if !isOver { throw CancellationError() }
     }
 
-    func advance(by duration: Duration) {
+    public func advance(by duration: Duration) {
         let woken = state.withLock { state in
             state.uptime += duration
             let uptime = state.uptime
@@ -68,13 +72,16 @@ final class TestTime: TimeSource {
     }
 
     /// Returns once that many tasks sleep.
-    func waitForSleepers(_ count: Int) async { while sleepers < count, !Task.isCancelled { await Task.yield() } }
+    public func waitForSleepers(_ count: Int) async { while sleepers < count, !Task.isCancelled { await Task.yield() } }
 }
 
 /// Keeps what it is told.
-final class Recorder<Element: Sendable>: Sendable {
+public final class Recorder<Element: Sendable>: Sendable {
     private let state = Mutex<[Element]>([])
-    var elements: [Element] { state.withLock { $0 } }
-    func append(_ element: Element) { state.withLock { $0.append(element) } }
-    func wait(for count: Int) async { while elements.count < count, !Task.isCancelled { await Task.yield() } }
+
+    public init() {}
+
+    public var elements: [Element] { state.withLock { $0 } }
+    public func append(_ element: Element) { state.withLock { $0.append(element) } }
+    public func wait(for count: Int) async { while elements.count < count, !Task.isCancelled { await Task.yield() } }
 }
