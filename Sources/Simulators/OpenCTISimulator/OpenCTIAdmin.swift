@@ -18,6 +18,7 @@ import SimulatorKit
 /// | `POST /_admin/connector-state/reset` `{"id":…}` | what the button in the console does; without an id for all |
 /// | `POST /_admin/connectors/forget` | the platform knows no connector any more |
 /// | `POST /_admin/version` `{"version":"6.8.10"}` | becomes another version |
+/// | `POST /_admin/feed` `{"live":true}` | lets the feed's live events begin; `{"count":1000,…}` loads another feed |
 /// | `POST /_admin/trim` `{"firstEventId":"…-0"}` | drops older events of the log; without an id all there are |
 /// | `POST /_admin/settings` | changes `token`, `capabilities`, `stream_filters`, `heartbeat_ms`, `refuses_recovery`, `metrics_every` |
 ///
@@ -43,6 +44,7 @@ struct OpenCTIAdmin {
                 return .now(.problem(error.message))
             }
         }
+        addFeed(to: &router)
         addStream(to: &router)
         addConnectors(to: &router)
         router.post("/_admin/settings") { request in
@@ -53,6 +55,34 @@ struct OpenCTIAdmin {
             let version = request.json?["version"]?.string ?? ""
             let isKnown = vendor.change { $0.change(version: version) }
             return .now(isKnown ? .done() : .problem(#"send {"version":"6.8.10"}"#))
+        }
+    }
+
+    private func addFeed(to router: inout Router) {
+        let vendor = vendor
+        router.get("/_admin/expected") { request in
+            let mode = request.query["mode"] ?? "soft"
+            guard mode == "soft" || mode == "permanent" else { return .now(.problem("the mode is soft or permanent")) }
+            let (table, plain) = vendor.read { ($0.feed?.table, $0.plain) }
+            let lines = (table?.lines(isPermanent: mode == "permanent") ?? [])[...]
+            return .now(.ndjson(ExpectedLines(lines: lines, plain: plain).next))
+        }
+        router.post("/_admin/feed") { request in
+            guard let json = request.json?.object else {
+                return .now(.problem(#"send {"live":true} or {"count":1000}"#))
+            }
+            let uptime = vendor.clock.uptime
+            if let count = json["count"] {
+                guard let count = count.int, (0...1_000_000).contains(count) else {
+                    return .now(.problem("“count” is a number up to 1000000"))
+                }
+                let feed = FeedConfiguration(
+                    count: Int(count), liveEvents: json["live_events"]?.int.map { Int($0) }, rate: json["rate"]?.double,
+                    startsByHand: json["starts_by_hand"]?.bool ?? false)
+                vendor.load(feed)
+            }
+            if json["live"]?.bool == true { vendor.change { $0.startLive(at: uptime) } }
+            return .now(.done())
         }
     }
 

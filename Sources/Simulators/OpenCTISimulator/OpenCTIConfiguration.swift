@@ -47,15 +47,18 @@ public struct FeedConfiguration: Sendable, Hashable {
     /// Indicators that stand in the database at the start.
     public var count = 1_000
     /// Updates, edits, revocations, deletes, re-creations, creations, malformed and foreign events that happen once a
-    /// consumer has connected. `nil`: as many as half of ``count``.
+    /// consumer has been sent all that stood there before. `nil`: as many as half of ``count``.
     public var liveEvents: Int?
-    /// Events a second. `nil`: all at once.
+    /// Live events a second. `nil`: all at once.
     public var rate: Double?
+    /// Live events wait for `POST /_admin/feed`.
+    public var startsByHand = false
 
-    public init(count: Int = 1_000, liveEvents: Int? = nil, rate: Double? = nil) {
+    public init(count: Int = 1_000, liveEvents: Int? = nil, rate: Double? = nil, startsByHand: Bool = false) {
         self.count = count
         self.liveEvents = liveEvents
         self.rate = rate
+        self.startsByHand = startsByHand
     }
 
     /// What the connector's documentation tells an operator to set.

@@ -140,7 +140,16 @@ final class OpenCTIVendor: SimulatedVendor {
     func welcome(_ connection: String) -> String { platform.withLock { $0.welcome(connection: connection) } }
 
     func gather(_ cursor: inout Cursor, into bytes: inout [UInt8], limit: Int, ends: inout [Int]) -> Bool {
-        platform.withLock { $0.gather(&cursor, into: &bytes, limit: limit, ends: &ends) }
+        let (uptime, now) = (clock.uptime, clock.now.milliseconds)
+        return platform.withLock { platform in
+            platform.advance(uptime: uptime, now: now)
+            let isOpen = platform.gather(&cursor, into: &bytes, limit: limit, ends: &ends)
+            // The feed's live part begins when somebody has read what stood there before.
+            if isOpen, ends.isEmpty, platform.isDone(cursor), platform.configuration.feed?.startsByHand == false {
+                platform.startLive(at: uptime)
+            }
+            return isOpen
+        }
     }
 
     func count(events: Int, bytes: Int) {
@@ -160,16 +169,25 @@ final class OpenCTIVendor: SimulatedVendor {
     }
 
     /// When, on the clock's uptime, something will happen by itself.
-    var nextEventDue: Duration? { nil }
+    var nextEventDue: Duration? { platform.withLock { $0.nextStepDue } }
 
     // MARK: Admin
 
     func administer(_ router: inout Router) { OpenCTIAdmin(vendor: self).add(to: &router) }
 
-    func reset() {
+    func reset() { begin(initial) }
+
+    /// Begins anew with another feed.
+    func load(_ feed: FeedConfiguration) {
+        var configuration = read { $0.configuration }
+        configuration.feed = feed
+        begin(configuration)
+    }
+
+    private func begin(_ configuration: OpenCTIConfiguration) {
         change { platform in
             let (open, generation) = (platform.tallies.openConnections, platform.generation)
-            platform = Platform(initial)
+            platform = Platform(configuration)
             platform.tallies.openConnections = open
             platform.generation = generation + 1
         }

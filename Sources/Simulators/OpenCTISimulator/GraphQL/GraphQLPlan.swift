@@ -11,17 +11,16 @@ struct GraphQLPlan {
 
     init(_ text: String, operation name: String?, given: JSONObject, _ release: Release) throws(GraphQLFault) {
         let tree = try GraphQLParser.parse(text)
-        self.tree = tree
         guard let operation = name.map({ name in tree.operations.first { $0.name == name } }) ?? tree.operations.first
         else { throw .badInput("Unknown operation named \"\(name ?? "")\".") }
+        self.tree = tree
         isMutation = operation.isMutation
         roots = try tree.fields(of: operation.selections)
         variables = try Self.variables(of: operation, given, release)
-        try Self.validate(operation.selections, of: isMutation ? "Mutation" : "Query", in: tree, release)
+        try Self.validate(operation.selections, of: operation.isMutation ? "Mutation" : "Query", in: tree, release)
         // Aliases cannot be used to send one call many times (OpenCTI protocol, 1.1).
-        let most = isMutation ? 1 : 2
-        let names = roots.map(\.name)
-        for field in roots where names.count(where: { $0 == field.name }) > most {
+        let most = operation.isMutation ? 1 : 2
+        for field in roots where roots.count(where: { $0.name == field.name }) > most {
             throw GraphQLFault(
                 code: "UNKNOWN_ERROR", message: "Batching of \(field.name) is limited to \(most).", status: 500)
         }

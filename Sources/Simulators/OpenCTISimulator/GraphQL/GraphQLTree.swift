@@ -3,26 +3,26 @@
 import JSON
 
 /// A parsed request: its operations and fragments.
-struct GraphQLTree {
-    struct Operation {
+struct GraphQLTree: Sendable {
+    struct Operation: Sendable {
         var isMutation = false
         var name: String?
         var variables: [Variable] = []
         var selections: [Selection] = []
     }
-    struct Variable {
+    struct Variable: Sendable {
         let name: String
         /// Without list brackets and `!`.
         let type: String
         let isRequired: Bool
         let fallback: JSONValue?
     }
-    enum Selection {
+    enum Selection: Sendable {
         case field(Field)
         case fragment(String)
         case inline([Selection])
     }
-    struct Field {
+    struct Field: Sendable {
         let name: String
         let alias: String?
         let arguments: [(name: String, value: Argument)]

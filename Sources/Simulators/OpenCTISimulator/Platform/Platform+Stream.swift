@@ -39,6 +39,9 @@ extension Platform {
             + "\"lastEventDate\":\"\(last.date)\",\"streamSize\":\(log.end - log.trimmed),\"connectionId\":\"\(connection)\"}"
     }
 
+    /// Whether a consumer has had everything there is.
+    func isDone(_ cursor: Cursor) -> Bool { cursor.replay.isEmpty && cursor.next >= log.end }
+
     /// Appends whole groups of frames of one id until `limit` bytes are there or nothing is left. `false` when the stream
     /// is no longer to be had.
     ///

@@ -35,6 +35,12 @@ struct Platform: Sendable {
     var cutsLeft: Int?
     var tallies = Tallies()
     let plain: PlainFeed
+    var feed: Feed?
+    /// When the feed's live steps began, on the clock's uptime.
+    var liveSince: Duration?
+    /// Numbers of the feed's indicators in the database, and of the author and the marking that they refer to.
+    var feedElements: [Int] = []
+    var common: [Int] = []
     /// Streams that were opened before a reset end.
     var generation = 0
 
@@ -44,6 +50,7 @@ struct Platform: Sendable {
         cutsLeft = configuration.cut?.times
         plain = PlainFeed(count: configuration.plainCount, seed: configuration.options.seed)
         if plain.count > 0 { log.issued(Position(milliseconds: PlainFeed.milliseconds(plain.count - 1))) }
+        startFeed()
     }
 
     /// Changes `version`; `false` when it cannot be read.
