@@ -73,6 +73,8 @@ def falcon_server(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture
 def opencti(opencti_server: OpenCTISimulator) -> OpenCTISimulator:
     opencti_server.reset()
+    # The end of a recovery is told by heartbeats: the platform's own pace would only cost time.
+    opencti_server.settings(heartbeat_ms=50)
     return opencti_server
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.feed import Feed, Indicator
+from support.feed import OCTI, Feed, Indicator
 from support.flow import DROP_IN, Flow
 from support.network import TLSFront, certificate
 from support.program import Program
@@ -138,19 +138,19 @@ def test_a_missing_scope_is_named_and_costs_nothing(flow: Flow, feed: Feed, falc
 def test_a_stopped_stream_is_named_and_waited_for(
     flow: Flow, feed: Feed, opencti: OpenCTISimulator, falcon: FalconSimulator,
 ) -> None:
-    opencti.stop_stream()
+    opencti.stream("stopped")
     checked = flow.sallyport.run("check", "opencti-crowdstrike", env=flow.environment)
     assert checked.status == 4 and "stopped" in (checked.out + checked.err).lower()
     program = flow.start()
     wait_for_trouble(flow, program, "stopped")
     assert program.stop() == 0
-    opencti.start_stream()
+    opencti.stream("running")
     flow.run_until_it_stands(feed)
 
 
 # covers: bad:stream-private, stream:status-401
 def test_a_stream_without_access_is_named(flow: Flow, feed: Feed, opencti: OpenCTISimulator) -> None:
-    opencti.forbid_stream()
+    opencti.stream("private")
     program = flow.start()
     wait_for_trouble(flow, program, "401")
     assert program.stop() == 0
@@ -217,16 +217,21 @@ def test_a_bad_value_is_skipped(value: str, flow: Flow, opencti: OpenCTISimulato
     flow.run_until_it_stands(feed)
 
 
-# covers: bad:id, metric:odd-id
-def test_odd_event_ids_do_not_stop_the_flow(flow: Flow, opencti: OpenCTISimulator, falcon: FalconSimulator) -> None:
+# covers: bad:id
+def test_odd_ids_of_objects_do_not_stop_the_flow(flow: Flow, opencti: OpenCTISimulator, falcon: FalconSimulator) -> None:
     feed = Feed()
     feed.create(Indicator(1))
-    feed._append("create", Indicator(2).stix())
-    feed.events[-1]["id"] = "not-an-id"
-    feed.table[Indicator(2).key] = Indicator(2).ioc()
-    feed.create(Indicator(3))
+    for number, identity in enumerate(["", "indicator--", "indicator--x", 7, None, "i" * 5_000]):
+        odd = Indicator(100 + number).stix()
+        odd["id"] = identity
+        odd["extensions"][OCTI]["id"] = identity
+        feed._append("create", odd)
+    feed.create(Indicator(2))
     opencti.load(feed.events)
-    flow.run_until_it_stands(feed)
+    program = flow.start()
+    program.wait_until(lambda: {Indicator(1).key, Indicator(2).key} <= falcon.table().keys(), "the good ones stand")
+    flow.wait_until_idle(program, len(feed.events))
+    assert program.stop() == 0
 
 
 # State.

@@ -59,14 +59,19 @@ def test_falcon_cuts_connections(
     assert program.stop() == 0
 
 
-# covers: fault:cut (of the stream), stream:reconnect, stream:cut-in-group
-def test_opencti_cuts_the_stream_anywhere(flow: Flow, opencti: OpenCTISimulator, falcon: FalconSimulator) -> None:
-    feed = varied(600)
+# covers: fault:cut (of the stream), stream:reconnect, stream:cut-in-group, stream:shared-ids
+@pytest.mark.parametrize("way", ["reset", "end"])
+@pytest.mark.parametrize("place", ["between", "inside", "group"])
+def test_opencti_cuts_the_stream_anywhere(
+    place: str, way: str, flow: Flow, opencti: OpenCTISimulator, falcon: FalconSimulator,
+) -> None:
+    feed = varied(300)
+    feed.share_ids()
     opencti.load(feed.events)
-    opencti.cut_stream(every_bytes=40_000)
+    opencti.cut_stream(frames=60, place=place, way=way, times=4)
     program = flow.start(CROWDSTRIKE_PERMANENT_DELETE="true")
     program.wait_until(lambda: falcon.stands(feed.table), "the table stands")
-    assert opencti.connections() > 3
+    assert opencti.connections() == 5
     assert program.stop() == 0
 
 

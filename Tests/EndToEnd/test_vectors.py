@@ -40,6 +40,7 @@ def test_the_tenant_changes_as_expected(
     case: Case, flow: Flow, opencti: OpenCTISimulator, falcon: FalconSimulator,
 ) -> None:
     opencti.load(case.events)
+    falcon.settings(allows_mobile=True)
     falcon.load(case.existing)
     before = falcon.iocs()
     falcon.script(case.script)

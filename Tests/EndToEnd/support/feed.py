@@ -143,6 +143,12 @@ class Feed:
         self.events.append({"id": f"{self.clock}-0", "event": name, "raw": text})
         return f"{self.clock}-0"
 
+    def share_ids(self) -> None:
+        """Dependencies come before their object under its id, as the platform sends them."""
+        for event, following in zip(self.events, self.events[1:]):
+            if event["data"]["data"]["type"] != "indicator":
+                event["id"] = following["id"]
+
     @property
     def last_id(self) -> str:
         return self.events[-1]["id"]

@@ -137,4 +137,51 @@ class FalconSimulator(Simulator):
 
 
 class OpenCTISimulator(Simulator):
-    pass
+    def load(self, events: list[dict[str, Any]]) -> None:
+        """What the platform holds, ids as they are."""
+        self.ask("POST", "events", events)
+
+    def push(self, events: list[dict[str, Any]]) -> None:
+        """What happens now: the platform gives the ids, and they are noted in the events."""
+        plain = [{key: value for key, value in event.items() if key != "id"} for event in events]
+        for event, identity in zip(events, json.loads(self.ask("POST", "events", plain))["ids"], strict=True):
+            event["id"] = identity
+
+    def state(self) -> dict[str, Any]:
+        return self.get("state")
+
+    def connections(self) -> int:
+        return self.state()["connections"]
+
+    def settings(self, **changes: Any) -> None:
+        self.post("settings", changes)
+
+    def stream(self, state: str) -> None:
+        """running, stopped, private or public."""
+        self.post("stream", {"state": state})
+
+    def cut_stream(self, frames: int, place: str, way: str, times: int | None) -> None:
+        """Connections break after so many frames: between or inside frames, or in a group that shares one id."""
+        self.post("stream", {"cut": {"frames": frames, "place": place, "way": way, "times": "*" if times is None else times}})
+
+    def connector_state(self) -> dict[str, Any] | None:
+        return self.get("connector-state")
+
+    def set_connector_state(self, state: dict[str, Any]) -> None:
+        """As another program with our connector id would leave it."""
+        self.graphql("mutation R($input: RegisterConnectorInput) { registerConnector(input: $input) { id } }", {
+            "input": {"id": CONNECTOR_ID, "name": "another", "type": "STREAM", "scope": ["all"]}})
+        self.post("connector-state", {"id": CONNECTOR_ID, "state": state})
+
+    def reset_connector_state(self) -> None:
+        """The button in the platform's console."""
+        self.post("connector-state/reset")
+
+    def graphql(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        request = urllib.request.Request(
+            f"{self.url}/graphql", method="POST", data=json.dumps({"query": query, "variables": variables}).encode(),
+            headers={"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            found = json.loads(answer.read())
+        assert "errors" not in found, found
+        return found["data"]
