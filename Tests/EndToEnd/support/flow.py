@@ -2,6 +2,7 @@
 """The connector of the tests: the original's environment, started as often as a test likes on one state."""
 from __future__ import annotations
 
+import json
 import re
 import socket
 import urllib.error
@@ -68,9 +69,12 @@ class Flow:
         return Metrics(self.get("/metrics")[1])
 
     def trouble(self) -> str:
-        """What /health/ready says, while it says that something is wrong; empty otherwise."""
+        """Why it is not ready; empty while it is, or while it only starts."""
         status, text = self.get("/health/ready")
-        return text if status == 503 else ""
+        if status != 503:
+            return ""
+        reasons = [part.get("reason", "") for part in json.loads(text)["components"] if part["status"] == "not_ready"]
+        return "; ".join(reason for reason in reasons if reason != "starting")
 
     def run_until_it_stands(self, feed: Feed, **settings: str) -> None:
         """One run from start to graceful stop, at whose end the tenant is what the feed says."""
@@ -90,16 +94,10 @@ class Flow:
         program.wait_until(reached, "the position has reached the last event")
 
     def wait_until_idle(self, program: Program, events: int) -> Metrics:
-        """Until so many events have been read and each has ended in an outcome, or the flow says that it can't go on."""
+        """Until so many events have been read and each has ended in an outcome, or the flow waits for a missing scope."""
         def idle() -> Metrics | None:
             now = self.metrics()
-            read = now.sum("processed_messages_total")
-            is_done = read >= events and not now.sum("sallyport_items_open")
-            return now if is_done or self.is_stuck(now) else None
+            is_done = now.sum("processed_messages_total") >= events and not now.sum("sallyport_items_open")
+            return now if is_done or "IOC Management" in self.trouble() else None
 
         return program.wait_until(idle, f"{events} events have been read and have ended")
-
-    @staticmethod
-    def is_stuck(now: Metrics) -> bool:
-        ready = [value for labels, value in now.samples("sallyport_component_ready")]
-        return bool(now.sum("sallyport_items_open")) and bool(ready) and min(ready) == 0

@@ -58,6 +58,8 @@ enum Schema {
         ],
         "IndicatorConnection": ["edges": Field(type: "IndicatorEdge"), "pageInfo": Field(type: "PageInfo")],
         "IndicatorEdge": ["cursor": Field(), "node": Field(type: "Indicator")],
+        "ConnectorInfo": scalars(
+            "run_and_terminate buffering queue_threshold queue_messages_size next_run_datetime last_run_datetime"),
         "PageInfo": scalars("startCursor endCursor hasNextPage hasPreviousPage globalCount"),
         "__Type": [
             "name": Field(), "kind": Field(), "inputFields": Field(type: "__InputValue"),
@@ -109,7 +111,8 @@ enum Schema {
     ).merging(
         [
             "playbook_compatible": Field(since: .playbooks), "connector_user_id": Field(since: .routingKeys),
-            "connector_user": Field(type: "User"), "connector_info": Field(since: .connectorInfo),
+            "connector_user": Field(type: "User"),
+            "connector_info": Field(type: "ConnectorInfo", since: .connectorInfo),
             "auto_update": Field(since: .autoUpdate), "enrichment_resolution": Field(since: .autoUpdate),
             "connector_queue_details": Field(type: "ConnectorQueueDetails"), "config": Field(type: "ConnectorConfig"),
             "works": Field(type: "Work", arguments: ["status": .always]), "jwks": Field(since: .keySet),
