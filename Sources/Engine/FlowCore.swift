@@ -164,10 +164,11 @@ public struct FlowCore: Sendable {
             && reads.count < 4
     }
 
-    /// Nothing is open, nothing waits for the disk.
+    /// Nothing is open, nothing waits for the target or for the disk. What drifted at the target is written without an
+    /// item that would stay open for it.
     public var isIdle: Bool {
-        window.isEmpty && reads.isEmpty && committing == nil && dirty.isEmpty && outbox.isEmpty
-            && closedPosition == checkpoint
+        window.isEmpty && reads.isEmpty && inFlight.isEmpty && queues.allSatisfy { $0.count == 0 }
+            && committing == nil && dirty.isEmpty && outbox.isEmpty && closedPosition == checkpoint
     }
 
     /// For the oracle of the simulation: what has been read and not ended, and which keys are being written.
