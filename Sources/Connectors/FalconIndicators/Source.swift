@@ -50,7 +50,7 @@ actor IndicatorSource: FlowSource {
             }
             var items: [Item] = []
             items.reserveCapacity(batch.frames.count + 1)
-            translate(batch, into: &items)
+            translate(batch, isRecovering: await stream.isRecovering, into: &items)
             // After the frames: the end of a recovery must not overtake its last ones.
             for notice in batch.notices { heed(notice, &items) }
             if stopsWhenCaughtUp, batch.frames.contains(where: { $0.kind == .heartbeat }) {
@@ -60,7 +60,7 @@ actor IndicatorSource: FlowSource {
         }
     }
 
-    private func translate(_ batch: StreamBatch, into items: inout [Item]) {
+    private func translate(_ batch: StreamBatch, isRecovering: Bool, into items: inout [Item]) {
         let now = time.now
         batch.forEachFrame { frame, data in
             guard frame.kind != .connected, let id = frame.id ?? lastData else { return }
@@ -70,8 +70,9 @@ actor IndicatorSource: FlowSource {
                 label: batch.eventName(of: frame) ?? "event")
             switch frame.kind {
             case .heartbeat:
-                // The platform's clock and its event log's may differ by some seconds: not trusted up to the end.
-                let cautious = id.earlier(by: .seconds(10))
+                // While the database is replayed the clock says nothing of how far that is. And the platform's clock and
+                // its event log's may differ by some seconds: not trusted up to the end.
+                let cautious = isRecovering ? .beginning : id.earlier(by: .seconds(10))
                 let position = lastData.map { max($0, cautious) } ?? cautious
                 item.position = SourcePosition(major: position.milliseconds, minor: position.sequence)
             case .connected, .noRecover: return
