@@ -11,7 +11,7 @@ extension Command {
                 """,
             options: [CommandLineProgram.json],
             subcommands: [
-                .run, .check, .plan, .explain, .dlq, .approve, .pattern, .settings, .simulate, .documents,
+                .run, .check, .plan, .explain, .dlq, .approve, .pattern, .settings, .simulate, .demo, .documents,
                 .reference, .version, .completions,
             ])
     }

@@ -60,63 +60,101 @@ struct DemoCommand {
         folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    func run() async throws -> ExitCode {
-        let started = time.uptime
-        Console.write(
-            "Sallyport demo: \(count) indicators of all shapes, half as many updates and deletes, malformed events,\n"
-                + "a burst of 429, a cut connection and a kill -9 in the middle. Logs and state: \(folder)\n\n")
-        let (openCTI, openCTIURL) = try await simulator("opencti", ["--count", "\(count)", "--seed", "\(seed)"])
-        defer { openCTI.signal(SIGKILL) }
-        let (falcon, falconURL) = try await simulator("falcon", ["--latency-ms", "20"])
-        defer { falcon.signal(SIGKILL) }
-        Console.write("OpenCTI simulator  \(openCTIURL)\nFalcon simulator   \(falconURL)\n\n")
-        let metrics = "http://127.0.0.1:\(try freePort())"
-        let expected = try await web.lines("\(openCTIURL)/_admin/expected?mode=soft")
-        let wanted = expected.count { $0["state"]?.string != "deleted" }
+    /// The processes of one demo and where they are.
+    private struct Stage {
+        let openCTI: Subprocess
+        let falcon: Subprocess
+        let openCTIURL: String
+        let falconURL: String
+        let metrics: String
+        let started: Duration
+    }
 
-        var connector = try start(openCTIURL, falconURL, metrics)
-        try await web.post("\(openCTIURL)/_admin/faults", ["cut=200000,path=/stream/*,times=1"])
+    /// How far the story has been told.
+    private struct Story {
+        var connector: Subprocess
         var before: [String: Int] = [:]
         var hasBurst = false
         var hasKilled = false
         var verdict = DemoVerdict(expected: [], tenant: [])
         var isRight = false
-        while time.uptime - started < .seconds(55) {
-            try await time.sleep(for: .milliseconds(500))
-            let tenant = try await web.lines("\(falconURL)/_admin/iocs")
-            verdict = DemoVerdict(expected: expected, tenant: tenant)
-            isRight = verdict.holds && verdict.expected > 0
-            progress(started, tenant.count, wanted, verdict.right)
-            if !hasBurst, tenant.count > wanted / 10 {
-                hasBurst = true
-                Console.write("\n  Falcon answers 429 for a while …\n")
-                try await web.post("\(falconURL)/_admin/faults", ["status=429,path=/iocs/*,times=6,retry_after=1"])
-            }
-            if !hasKilled, tenant.count > wanted / 3 {
-                hasKilled = true
-                before = await outcomes(metrics)
-                connector.signal(SIGKILL)
-                _ = await connector.exitStatus()
-                Console.write("\n  kill -9 … and a new start\n")
-                connector = try start(openCTIURL, falconURL, metrics)
-            }
-            if isRight, hasKilled { break }
-        }
-        let after = await outcomes(metrics)
-        try await report(verdict, before, after, falconURL, openCTIURL)
-        let seconds = Int((time.uptime - started).inSeconds)
+    }
+
+    func run() async throws -> ExitCode {
         Console.write(
-            isRight
-                ? "\nAll \(verdict.expected) indicators stand at the target as meant, after \(seconds) s.\n"
-                : "\nThe invariants do NOT hold. Logs: \(folder)\n")
-        if keeps {
-            Console.write("\nStill running: \(openCTIURL), \(falconURL), \(metrics)/metrics. Ctrl-C ends it.\n")
-            await Signals().stop.wait()
-        }
-        connector.signal(SIGTERM)
-        _ = await connector.exitStatus()
+            "Sallyport demo: \(count) indicators of all shapes, half as many updates and deletes, malformed events,\n"
+                + "a burst of 429, a cut connection and a kill -9 in the middle. Logs and state: \(folder)\n\n")
+        let stage = try await setUp()
+        let result: Result<Bool, any Error>
+        do { result = .success(try await play(stage)) } catch { result = .failure(error) }
+        stage.openCTI.signal(SIGKILL)
+        stage.falcon.signal(SIGKILL)
+        let isRight = try result.get()
         if isRight { removeFolder() }
         return isRight ? .ok : .problemFound
+    }
+
+    private func setUp() async throws -> Stage {
+        let started = time.uptime
+        let (openCTI, openCTIURL) = try await simulator("opencti", ["--count", "\(count)", "--seed", "\(seed)"])
+        let (falcon, falconURL) = try await simulator("falcon", ["--latency-ms", "20"])
+        Console.write("OpenCTI simulator  \(openCTIURL)\nFalcon simulator   \(falconURL)\n\n")
+        try await web.post("\(openCTIURL)/_admin/faults", ["cut=200000,path=/stream/*,times=1"])
+        return Stage(
+            openCTI: openCTI, falcon: falcon, openCTIURL: openCTIURL, falconURL: falconURL,
+            metrics: "http://127.0.0.1:\(try freePort())", started: started)
+    }
+
+    /// - Returns: whether the invariants hold.
+    private func play(_ stage: Stage) async throws -> Bool {
+        var story = Story(connector: try start(stage))
+        while time.uptime - stage.started < .seconds(55), !(story.isRight && story.hasKilled) {
+            try await time.sleep(for: .milliseconds(500))
+            try await judge(&story, stage)
+            try await interfere(&story, stage)
+        }
+        let after = await outcomes(stage.metrics)
+        await report(story.verdict, story.before, after, stage.falconURL)
+        let seconds = Int((time.uptime - stage.started).inSeconds)
+        Console.write(
+            story.isRight
+                ? "\nAll \(story.verdict.expected) indicators stand at the target as meant, after \(seconds) s.\n"
+                : "\nThe invariants do NOT hold. Logs: \(folder)\n")
+        if keeps {
+            Console.write(
+                "\nStill running: \(stage.openCTIURL), \(stage.falconURL), \(stage.metrics)/metrics. Ctrl-C ends it.\n")
+            await Signals().stop.wait()
+        }
+        story.connector.signal(SIGTERM)
+        _ = await story.connector.exitStatus()
+        return story.isRight
+    }
+
+    private func judge(_ story: inout Story, _ stage: Stage) async throws {
+        let expected = try await web.lines("\(stage.openCTIURL)/_admin/expected?mode=soft")
+        let tenant = try await web.lines("\(stage.falconURL)/_admin/iocs")
+        story.verdict = DemoVerdict(expected: expected, tenant: tenant)
+        // The live half of the feed happens once somebody has connected.
+        let events = try await web.json("\(stage.openCTIURL)/_admin/state")["events"]?.int ?? 0
+        story.isRight = story.verdict.holds && events >= count + count / 2
+        progress(stage.started, tenant.count, story.verdict)
+    }
+
+    private func interfere(_ story: inout Story, _ stage: Stage) async throws {
+        let (right, wanted) = (story.verdict.right, story.verdict.expected)
+        if !story.hasBurst, right > wanted / 10 {
+            story.hasBurst = true
+            Console.write("\n  Falcon answers 429 for a while …\n")
+            try await web.post("\(stage.falconURL)/_admin/faults", ["status=429,path=/iocs/*,times=6,retry_after=1"])
+        }
+        if !story.hasKilled, right > wanted / 3 {
+            story.hasKilled = true
+            story.before = await outcomes(stage.metrics)
+            story.connector.signal(SIGKILL)
+            _ = await story.connector.exitStatus()
+            Console.write("\n  kill -9 … and a new start\n")
+            story.connector = try start(stage)
+        }
     }
 
     // MARK: Processes
@@ -132,17 +170,18 @@ struct DemoCommand {
     }
 
     /// With nothing but the original's variables, and where to keep state and serve metrics.
-    private func start(_ openCTI: String, _ falcon: String, _ metrics: String) throws -> Subprocess {
+    private func start(_ stage: Stage) throws -> Subprocess {
         try Subprocess(
             program, ["run", "opencti-crowdstrike"],
             environment: [
-                "OPENCTI_URL": openCTI, "OPENCTI_TOKEN": OpenCTIConfiguration.defaultToken,
+                "OPENCTI_URL": stage.openCTIURL, "OPENCTI_TOKEN": OpenCTIConfiguration.defaultToken,
                 "CONNECTOR_ID": "6b8d1c1e-7c1b-4b0e-9b1e-0d8f3b0f7a11",
                 "CONNECTOR_LIVE_STREAM_ID": OpenCTIConfiguration.defaultStreamID, "CONNECTOR_LOG_LEVEL": "info",
-                "CROWDSTRIKE_API_BASE_URL": falcon, "CROWDSTRIKE_CLIENT_ID": FalconConfiguration.defaultClient.id,
+                "CROWDSTRIKE_API_BASE_URL": stage.falconURL,
+                "CROWDSTRIKE_CLIENT_ID": FalconConfiguration.defaultClient.id,
                 "CROWDSTRIKE_CLIENT_SECRET": FalconConfiguration.defaultClient.secret,
                 "SALLYPORT_STATE_DIR": "\(folder)/state",
-                "SALLYPORT_HTTP_LISTEN": String(metrics.dropFirst("http://".count)),
+                "SALLYPORT_HTTP_LISTEN": String(stage.metrics.dropFirst("http://".count)),
                 "SALLYPORT_LOG_FORMAT": "logfmt",
             ], errors: .file("\(folder)/connector.log"))
     }
@@ -174,7 +213,8 @@ struct DemoCommand {
 
     // MARK: Words
 
-    private func progress(_ started: Duration, _ there: Int, _ wanted: Int, _ right: Int) {
+    private func progress(_ started: Duration, _ there: Int, _ verdict: DemoVerdict) {
+        let (right, wanted) = (verdict.right, verdict.expected)
         let width = 30
         let done = wanted == 0 ? 0 : min(width, right * width / wanted)
         let bar = String(repeating: "#", count: done) + String(repeating: ".", count: width - done)
@@ -201,8 +241,8 @@ struct DemoCommand {
     }
 
     private func report(
-        _ verdict: DemoVerdict, _ before: [String: Int], _ after: [String: Int], _ falcon: String, _ openCTI: String
-    ) async throws {
+        _ verdict: DemoVerdict, _ before: [String: Int], _ after: [String: Int], _ falcon: String
+    ) async {
         Console.write("\n\noutcome          items before / after the kill    effects before / after\n")
         for name in ["unchanged", "superseded", "delivered", "skipped", "vetoed", "dead_lettered"] {
             func column(_ counts: [String: Int], _ family: String) -> String {
@@ -233,7 +273,9 @@ struct DemoCommand {
         var parts: [String] = []
         for (operation, statuses) in counters["operations"]?.object ?? counters.object ?? [:] {
             guard let statuses = statuses.object else { continue }
-            let texts = statuses.compactMap { status, count in count.int.map { "\($0) × \(status)" } }
+            let texts = (statuses["statuses"]?.object ?? [:]).compactMap { status, count in
+                count.int.map { "\($0) × \(status)" }
+            }
             parts.append("\(operation): \(texts.joined(separator: ", "))")
         }
         return parts.joined(separator: "; ")

@@ -14,7 +14,7 @@ struct DemoVerdict {
     var holds: Bool { lost.isEmpty && different.isEmpty && surplus.isEmpty && doubled.isEmpty }
 
     /// - Parameters:
-    ///   - expected: `{"type","value","severity","tags","state"}` a value that shall stand or be marked.
+    ///   - expected: `{"type","value","state":"present|marked|deleted|vetoed","severity","tags","description"}` a value.
     ///   - tenant: indicators as the API shows them.
     init(expected rows: [JSONValue], tenant: [JSONValue]) {
         var there: [String: JSONValue] = [:]
@@ -22,7 +22,8 @@ struct DemoVerdict {
             let name = Self.name(ioc)
             if there.updateValue(ioc, forKey: name) != nil { doubled.append(name) }
         }
-        for row in rows where row["state"]?.string != "deleted" {
+        // What was deleted or vetoed must not be there: it then counts as surplus.
+        for row in rows where row["state"]?.string == "present" || row["state"]?.string == "marked" {
             expected += 1
             let name = Self.name(row)
             guard let ioc = there.removeValue(forKey: name) else {
@@ -39,15 +40,15 @@ struct DemoVerdict {
     }
 
     private static func difference(_ row: JSONValue, _ ioc: JSONValue) -> String? {
-        for field in ["severity", "action"] {
+        for field in ["severity", "action", "description"] {
             if let wanted = row[field]?.string, ioc[field]?.string != wanted {
                 return "\(field) is \(ioc[field]?.string ?? "unset"), not \(wanted)"
             }
         }
-        if let wanted = row["tags"]?.array {
-            let tags = Set(ioc["tags"]?.array?.compactMap(\.string) ?? [])
-            if tags != Set(wanted.compactMap(\.string)) { return "tags are \(tags.sorted())" }
-        }
+        let isMarked = row["state"]?.string == "marked"
+        let tags = Set(ioc["tags"]?.array?.compactMap(\.string) ?? [])
+        if tags.contains("TO_DELETE") != isMarked { return isMarked ? "not marked" : "marked" }
+        if !isMarked, tags != Set(row["tags"]?.array?.compactMap(\.string) ?? []) { return "tags are \(tags.sorted())" }
         return nil
     }
 }

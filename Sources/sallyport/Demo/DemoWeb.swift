@@ -24,7 +24,11 @@ struct DemoWeb: Sendable {
 
     /// One value a line.
     func lines(_ url: String) async throws -> [JSONValue] {
-        try await text(url).split(separator: "\n").map { try JSONValue(parsing: String($0)) }
+        // By bytes: values may hold characters that other splitters take for line ends.
+        let bytes = Array(try await text(url).utf8)
+        var values: [JSONValue] = []
+        for line in bytes.split(separator: UInt8(ascii: "\n")) { values.append(try JSONValue(parsing: Array(line))) }
+        return values
     }
 
     func post(_ url: String, _ body: JSONValue) async throws {
