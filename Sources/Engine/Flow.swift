@@ -111,6 +111,10 @@ public struct Flow: Sendable {
             group.addTask { [commands] in .command(await commands.receive()) }
             let flow = core.identity.flow
             group.addTask { [parts] in .kept(await Housekeeping.run(parts, flow: flow)) }
+            if core.recovery != .running {
+                // What was held back until a recovery's end, and an earlier run did not get to.
+                group.addTask { [parts] in .held(await Housekeeping.heldRemovals(parts, flow: flow)) }
+            }
             arm(&core, &loop, &group)
             while let message = try await group.next() {
                 let now = Moment(parts.time)

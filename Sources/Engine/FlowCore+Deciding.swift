@@ -207,10 +207,11 @@ extension FlowCore {
                 isAwaitingApproval = true
                 actions.append(
                     .ceilingReached(
-                        removals: removals.total(at: now.uptime, window: ceiling.window), entries: entryCount))
+                        removals: removals.total(at: now.uptime, window: ceiling.window) + removalsUnderWay,
+                        entries: entryCount))
                 break
             }
-            if operation.takesAway { removals.add(1, at: now.uptime) }
+            if operation.takesAway { removalsUnderWay += 1 }
             queues[kind.rawValue].count -= 1
             slots.append(entry.slot)
             if mustBeAlone { break }
@@ -219,8 +220,10 @@ extension FlowCore {
     }
 
     private mutating func exceedsCeiling(at now: Moment) -> Bool {
-        let total = removals.total(at: now.uptime, window: ceiling.window) + 1
-        return total > ceiling.count && Double(total) > ceiling.share * Double(entryCount + total)
+        let total = removals.total(at: now.uptime, window: ceiling.window) + removalsUnderWay + 1
+        // What was there when the window began: marks are still counted among the entries, deletions are not.
+        let entries = entryCount + removals.deleted(at: now.uptime, window: ceiling.window)
+        return total > ceiling.count && Double(total) > ceiling.share * Double(entries)
     }
 
     private mutating func send(_ slots: [Int], _ kind: Operation.Kind) {

@@ -10,6 +10,7 @@ extension FlowCore {
         for (index, slot) in slots.enumerated() {
             guard let operation = keys[slot].underWay else { continue }
             keys[slot].underWay = nil
+            if operation.takesAway { removalsUnderWay -= 1 }
             // A sink that answers too little has not told us: the comparison with the target starts again.
             let result =
                 index < results.count
@@ -85,6 +86,8 @@ extension FlowCore {
         keys[slot].tries = 0
         successes += 1
         trouble = nil
+        // Only what went through: a removal that is sent again after a failure is still one.
+        if operation.takesAway { removals.add(isDeletion: operation.kind == .delete, at: now.uptime) }
         let flying = keys[slot].flying
         keys[slot].flying = []
         let code = operation.isMark ? "mark" : operation.kind.description

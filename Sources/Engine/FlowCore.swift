@@ -126,6 +126,7 @@ public struct FlowCore: Sendable {
 
     // Guarding against a bad feed.
     var removals = RemovalCounter()
+    var removalsUnderWay = 0
     public internal(set) var entryCount: Int
     public internal(set) var isAwaitingApproval = false
     public internal(set) var isDraining = false

@@ -205,23 +205,31 @@ struct Retired: Sendable {
     let barrier: UInt64
 }
 
-/// Removals within the sliding window, in steps of a minute.
+/// Removals within the sliding window that went through, in steps of a minute.
 struct RemovalCounter: Sendable {
-    private var steps: [(minute: Int64, count: Int)] = []
+    private var steps: [(minute: Int64, count: Int, deleted: Int)] = []
 
-    mutating func add(_ count: Int, at uptime: Duration) {
+    /// - Parameter isDeletion: nothing stays at the target, not even a mark.
+    mutating func add(isDeletion: Bool, at uptime: Duration) {
         let minute = uptime.components.seconds / 60
-        if let last = steps.last, last.minute == minute {
-            steps[steps.count - 1].count += count
-        } else {
-            steps.append((minute, count))
-        }
+        if steps.last?.minute != minute { steps.append((minute, 0, 0)) }
+        steps[steps.count - 1].count += 1
+        if isDeletion { steps[steps.count - 1].deleted += 1 }
     }
 
     mutating func total(at uptime: Duration, window: Duration) -> Int {
-        let oldest = (uptime - window).components.seconds / 60
-        steps.removeAll { $0.minute < oldest }
+        forget(before: uptime - window)
         return steps.reduce(0) { $0 + $1.count }
+    }
+
+    mutating func deleted(at uptime: Duration, window: Duration) -> Int {
+        forget(before: uptime - window)
+        return steps.reduce(0) { $0 + $1.deleted }
+    }
+
+    private mutating func forget(before uptime: Duration) {
+        let oldest = uptime.components.seconds / 60
+        steps.removeAll { $0.minute < oldest }
     }
 
     mutating func forgetAll() { steps = [] }

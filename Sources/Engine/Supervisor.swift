@@ -64,9 +64,12 @@ public struct Supervisor: Sendable {
                     log.error("A connector can't start", .field("flow", member.name), .cause(error))
                     return .misconfigured(error.description)
                 }
+                if stop.isRaised { return .stopped }
                 if case .restart(let reason) = error {
                     log.info("A connector starts again", .field("flow", member.name), .field("reason", reason))
+                    // A short pause all the same: a platform that resets its state for ever must not be hammered.
                     pause = firstPause
+                    await wait(pause, until: stop)
                     continue
                 }
                 tell(member, error)
