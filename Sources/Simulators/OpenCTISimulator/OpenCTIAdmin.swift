@@ -11,7 +11,7 @@ import SimulatorKit
 /// | --- | --- |
 /// | `GET /_admin/state` | the stream, what was sent, connections, pings, connectors with their states |
 /// | `POST /_admin/events` | appends events as they are, one or a list: `{"id":…,"event":…,"data":{…}}` or `raw` for `data` |
-/// | `GET /_admin/expected?mode=soft` | the IOCs that must stand at the target, one JSON line each; `permanent` for the other mode |
+/// | `GET /_admin/expected?mode=soft` | the IOCs that must stand at the target once every live event has happened (`at=now`: so far), one JSON line each |
 /// | `POST /_admin/stream` `{"state":"stopped","cut":{…}}` | `running`, `stopped`, `private`, `public`; where connections break, `null` for nowhere |
 /// | `GET /_admin/connector-state?id=` | the state that a connector (the only one) keeps at the platform |
 /// | `POST /_admin/connector-state` `{"id":…,"state":{…}}` | puts it there, as if another program had |
@@ -21,6 +21,10 @@ import SimulatorKit
 /// | `POST /_admin/feed` `{"live":true}` | lets the feed's live events begin; `{"count":1000,…}` loads another feed |
 /// | `POST /_admin/trim` `{"firstEventId":"…-0"}` | drops older events of the log; without an id all there are |
 /// | `POST /_admin/settings` | changes `token`, `capabilities`, `stream_filters`, `heartbeat_ms`, `refuses_recovery`, `metrics_every` |
+///
+/// A line of the expected table has `type`, `value`, `state`, and where it stands `severity`, `tags`, `platforms`,
+/// `expiration`, `description`. States: `present`; `marked` with the tag `TO_DELETE` (mode `soft`), with `optional` where a
+/// batch may have swallowed it whole; `deleted` (mode `permanent`); `vetoed`, kept out by guardrails.
 ///
 /// Events that were given here are sent as they are, also while a recovery covers them; once trimmed they come from the
 /// database. A reset drops them and ends open streams.
@@ -63,7 +67,9 @@ struct OpenCTIAdmin {
         router.get("/_admin/expected") { request in
             let mode = request.query["mode"] ?? "soft"
             guard mode == "soft" || mode == "permanent" else { return .now(.problem("the mode is soft or permanent")) }
-            let (table, plain) = vendor.read { ($0.feed?.table, $0.plain) }
+            let isNow = request.query["at"] == "now"
+            let (feed, plain) = vendor.read { ($0.feed, $0.plain) }
+            let table = isNow ? feed?.table : feed?.finalTable
             let lines = (table?.lines(isPermanent: mode == "permanent") ?? [])[...]
             return .now(.ndjson(ExpectedLines(lines: lines, plain: plain).next))
         }
@@ -165,7 +171,8 @@ extension Platform {
             "elements": .int(database.liveCount + plain.count), "eventsSent": .int(tallies.events),
             "bytesSent": .int(tallies.bytes), "connections": .int(tallies.connections),
             "openConnections": .int(tallies.openConnections), "pings": .int(tallies.pings),
-            "registrations": .int(tallies.registrations),
+            "registrations": .int(tallies.registrations), "liveLeft": .int(feed?.liveLeft ?? 0),
+            "expected": .object(feed?.table.counts ?? [:]),
             "works": .array(works.values.sorted { $0.id < $1.id }.map(\.json)),
             "connectors": .array(
                 connectors.values.sorted { $0.id < $1.id }.map { connector in

@@ -47,7 +47,7 @@ public struct FeedConfiguration: Sendable, Hashable {
     /// Indicators that stand in the database at the start.
     public var count = 1_000
     /// Updates, edits, revocations, deletes, re-creations, creations, malformed and foreign events that happen once a
-    /// consumer has been sent all that stood there before. `nil`: as many as half of ``count``.
+    /// consumer has been sent all that stood there before, and two heartbeats after it. `nil`: half of ``count``.
     public var liveEvents: Int?
     /// Live events a second. `nil`: all at once.
     public var rate: Double?

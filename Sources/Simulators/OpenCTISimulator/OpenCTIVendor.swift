@@ -143,12 +143,7 @@ final class OpenCTIVendor: SimulatedVendor {
         let (uptime, now) = (clock.uptime, clock.now.milliseconds)
         return platform.withLock { platform in
             platform.advance(uptime: uptime, now: now)
-            let isOpen = platform.gather(&cursor, into: &bytes, limit: limit, ends: &ends)
-            // The feed's live part begins when somebody has read what stood there before.
-            if isOpen, ends.isEmpty, platform.isDone(cursor), platform.configuration.feed?.startsByHand == false {
-                platform.startLive(at: uptime)
-            }
-            return isOpen
+            return platform.gather(&cursor, into: &bytes, limit: limit, ends: &ends)
         }
     }
 
@@ -165,6 +160,14 @@ final class OpenCTIVendor: SimulatedVendor {
         return platform.withLock { platform in
             platform.log.issued(max(position, now))
             return max(position, now)
+        }
+    }
+
+    /// A consumer has had all that stood there: the feed's live part may begin.
+    func startLive() {
+        let uptime = clock.uptime
+        platform.withLock { platform in
+            if platform.configuration.feed?.startsByHand == false { platform.startLive(at: uptime) }
         }
     }
 

@@ -6,7 +6,7 @@ import JSON
 struct ExpectedIOC: Sendable, Hashable {
     enum Expiration: Sendable, Hashable {
         case moment(String?)
-        /// A removal with a date in the past leaves the one that stands.
+        /// A removal with a date in the past leaves the one that stands; which that is depends on the target's batches.
         case unchanged
     }
     var severity: String
@@ -83,9 +83,7 @@ struct ExpectedTable: Sendable {
         if let latest = entry.references.values.max(by: { $0.order < $1.order }) {
             entry.standing = latest.ioc
         } else {
-            var last = ioc
-            if last.expiration == .unchanged { last.expiration = entry.standing.expiration }
-            entry.standing = last
+            entry.standing = ioc
             entry.removed = order
         }
         entries[key] = entry

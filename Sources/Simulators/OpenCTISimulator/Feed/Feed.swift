@@ -47,6 +47,13 @@ struct Feed: Sendable {
 
     var liveTotal: Int { max(0, configuration.liveEvents ?? configuration.count / 2) }
 
+    /// The table when every live step has happened.
+    var finalTable: ExpectedTable {
+        var rest = self
+        while rest.next(at: Self.firstMilliseconds) != nil {}
+        return rest.table
+    }
+
     // MARK: Indicators
 
     /// Makes the indicators that stand in the database at the start.

@@ -39,7 +39,8 @@ struct Database: Sendable {
         }
     }
 
-    var liveCount: Int { elements.count { !$0.isDeleted } }
+    /// Live elements that the stream's filters let through.
+    var liveCount: Int { elements.count { $0.isInStream && !$0.isDeleted } }
 
     @discardableResult
     mutating func add(_ element: Element) -> Int {

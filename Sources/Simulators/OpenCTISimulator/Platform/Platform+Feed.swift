@@ -20,7 +20,7 @@ extension Platform {
             log.append(
                 LogEntry(
                     id: id, event: "create", envelope: Self.live("create", element.message, id), object: element.object,
-                    dependencies: element.references + element.relations))
+                    references: element.references, relations: element.relations))
         }
         self.feed = feed
     }
@@ -64,7 +64,7 @@ extension Platform {
         log.append(
             LogEntry(
                 id: id, event: step.event, envelope: Self.live(step.type, element.message, id, changed: step.before),
-                object: element.object, dependencies: element.references + element.relations))
+                object: element.object, references: element.references, relations: element.relations))
     }
 
     private mutating func element(of indicator: FeedIndicator, _ milliseconds: Int64, number: Int) -> Element {

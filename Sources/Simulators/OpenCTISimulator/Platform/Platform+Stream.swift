@@ -39,9 +39,6 @@ extension Platform {
             + "\"lastEventDate\":\"\(last.date)\",\"streamSize\":\(log.end - log.trimmed),\"connectionId\":\"\(connection)\"}"
     }
 
-    /// Whether a consumer has had everything there is.
-    func isDone(_ cursor: Cursor) -> Bool { cursor.replay.isEmpty && cursor.next >= log.end }
-
     /// Appends whole groups of frames of one id until `limit` bytes are there or nothing is left. `false` when the stream
     /// is no longer to be had.
     ///
@@ -93,7 +90,7 @@ extension Platform {
     }
 
     private func append(_ entry: LogEntry, _ cursor: inout Cursor, _ bytes: inout [UInt8], _ ends: inout [Int]) {
-        append(dependencies: entry.dependencies, entry.id, &cursor, &bytes, &ends)
+        append(dependencies: entry.references, entry.relations, entry.id, &cursor, &bytes, &ends)
         // Entries of one id stay together.
         var entry = entry
         while true {
@@ -110,15 +107,16 @@ extension Platform {
         replayed number: Int, _ id: Position, _ cursor: inout Cursor, _ bytes: inout [UInt8], _ ends: inout [Int]
     ) {
         let element = database[number]
-        append(dependencies: element.references + element.relations, id, &cursor, &bytes, &ends)
+        append(dependencies: element.references, element.relations, id, &cursor, &bytes, &ends)
         Frame.append(id: id, event: "create", .recovery(element.message), element.object, to: &bytes)
         frameEnds(id, bytes.count, &cursor, &ends)
     }
 
     private func append(
-        dependencies: [Int], _ id: Position, _ cursor: inout Cursor, _ bytes: inout [UInt8], _ ends: inout [Int]
+        dependencies references: [Int], _ relations: [Int], _ id: Position, _ cursor: inout Cursor,
+        _ bytes: inout [UInt8], _ ends: inout [Int]
     ) {
-        for number in dependencies {
+        for number in cursor.parameters.hasNoDependencies ? references : references + relations {
             let element = database[number]
             if element.isDeleted || (element.isInferred && !cursor.parameters.hasInferences) { continue }
             guard cursor.told.insert(number).inserted else { continue }

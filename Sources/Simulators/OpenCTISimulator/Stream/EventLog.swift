@@ -8,8 +8,9 @@ struct LogEntry: Sendable {
     let envelope: Frame.Envelope
     /// The STIX object; shared with the database where nothing changed since.
     let object: [UInt8]
-    /// Elements that the object refers to.
-    var dependencies: [Int] = []
+    /// Elements that the object refers to, and those that stand in a relationship to it.
+    var references: [Int] = []
+    var relations: [Int] = []
     /// Given over the admin endpoint: sent as it is, whatever a recovery covers.
     var isGiven = false
     /// The text of the data line where that is no envelope around an object.

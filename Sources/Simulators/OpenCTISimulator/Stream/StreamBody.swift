@@ -20,6 +20,7 @@ final class StreamBody: ResponseBody {
         var ending: StreamCut.Way?
         var heartbeatDue: Duration
         var heartbeats = 0
+        var idleHeartbeats = 0
         var timer: (due: Duration, task: Task<Void, Never>)?
     }
     private let vendor: OpenCTIVendor
@@ -116,7 +117,12 @@ final class StreamBody: ResponseBody {
     private func heartbeat(_ state: inout State, isIdle: Bool) {
         state.heartbeatDue = vendor.clock.uptime + interval
         state.heartbeats += 1
-        if isIdle { state.cursor.position = vendor.idle(at: state.cursor.position) }
+        if isIdle {
+            state.cursor.position = vendor.idle(at: state.cursor.position)
+            state.idleHeartbeats += 1
+            // By the second one a consumer knows that a recovery is over.
+            if state.idleHeartbeats == 2 { vendor.startLive() }
+        }
         let id = state.cursor.position
         Frame.append(id: id, event: "heartbeat", text: "\"\(vendor.clock.now)\"", to: &state.pending)
         guard let metricsEvery, state.heartbeats.isMultiple(of: max(1, metricsEvery)) else { return }
