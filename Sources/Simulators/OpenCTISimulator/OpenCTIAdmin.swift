@@ -67,11 +67,9 @@ struct OpenCTIAdmin {
         router.get("/_admin/expected") { request in
             let mode = request.query["mode"] ?? "soft"
             guard mode == "soft" || mode == "permanent" else { return .now(.problem("the mode is soft or permanent")) }
-            let isNow = request.query["at"] == "now"
-            let (feed, plain) = vendor.read { ($0.feed, $0.plain) }
-            let table = isNow ? feed?.table : feed?.finalTable
-            let lines = (table?.lines(isPermanent: mode == "permanent") ?? [])[...]
-            return .now(.ndjson(ExpectedLines(lines: lines, plain: plain).next))
+            let lines = vendor.expected(isPermanent: mode == "permanent", isNow: request.query["at"] == "now")
+            let plain = vendor.read { $0.plain }
+            return .now(.ndjson(ExpectedLines(lines: lines[...], plain: plain).next))
         }
         router.post("/_admin/feed") { request in
             guard let json = request.json?.object else {

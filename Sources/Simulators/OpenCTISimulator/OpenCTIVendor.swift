@@ -51,8 +51,7 @@ final class OpenCTIVendor: SimulatedVendor {
         let path = relative(request.path)
         switch (request.method, path) {
         case ("POST", "/graphql"):
-            let now = clock.now
-            return .now(change { GraphQLEndpoint(request, now: now).answer(from: &$0) })
+            return .now(GraphQLEndpoint(request, now: clock.now).answer { read($0) })
         case ("GET", "/stream"): return .now(stream("live", request))
         case ("GET", _) where path.hasPrefix("/stream/"): return .now(stream(String(path.dropFirst(8)), request))
         case ("GET", "/health"): return .now(.json(["status": "unauthorized"], status: 401))
@@ -177,6 +176,16 @@ final class OpenCTIVendor: SimulatedVendor {
     // MARK: Admin
 
     func administer(_ router: inout Router) { OpenCTIAdmin(vendor: self).add(to: &router) }
+
+    /// The lines of the expected table. Those of the end are kept: they follow from the seed alone.
+    func expected(isPermanent: Bool, isNow: Bool) -> [[UInt8]] {
+        let (feed, known, generation) = read { ($0.feed, $0.finalLines[isPermanent], $0.generation) }
+        if isNow { return feed?.table.lines(isPermanent: isPermanent) ?? [] }
+        if let known { return known }
+        let lines = feed?.finalTable.lines(isPermanent: isPermanent) ?? []
+        read { if $0.generation == generation { $0.finalLines[isPermanent] = lines } }
+        return lines
+    }
 
     func reset() { begin(initial) }
 

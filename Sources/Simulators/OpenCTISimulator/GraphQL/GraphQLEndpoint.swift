@@ -23,8 +23,13 @@ struct GraphQLEndpoint {
         return field.name
     }
 
-    func answer(from platform: inout Platform) -> ServerResponse {
-        let release = platform.release
+    /// - Parameter read: works on the platform; documents are read and judged before, answers written after it.
+    func answer(_ read: ((inout Platform) -> Outcome) -> Outcome) -> ServerResponse {
+        var release = Release.always
+        _ = read { platform in
+            release = platform.release
+            return Outcome()
+        }
         do throws(GraphQLFault) {
             guard let body = request.json, let text = body["query"]?.string else {
                 return .json(
@@ -34,15 +39,22 @@ struct GraphQLEndpoint {
             if text.contains("__schema") { throw .notFound("GraphQL introspection not authorized!") }
             let plan = try GraphQLPlan(
                 text, operation: body["operationName"]?.string, given: body["variables"]?.object ?? [:], release)
-            return execute(plan, on: &platform)
+            let outcome = read { execute(plan, on: &$0) }
+            let data = JSONValue.object(outcome.data)
+            return .json(outcome.errors.isEmpty ? ["data": data] : ["errors": .array(outcome.errors), "data": data])
         } catch {
             return .json(["errors": [error.json(path: nil, release: release)]])
         }
     }
 
-    private func execute(_ plan: GraphQLPlan, on platform: inout Platform) -> ServerResponse {
+    /// What the root fields gave.
+    struct Outcome: Sendable {
         var data: JSONObject = [:]
         var errors: [JSONValue] = []
+    }
+
+    private func execute(_ plan: GraphQLPlan, on platform: inout Platform) -> Outcome {
+        var outcome = Outcome()
         let isKnown = OpenCTIVendor.token(request) == platform.configuration.token
         for field in plan.roots {
             do throws(GraphQLFault) {
@@ -51,13 +63,13 @@ struct GraphQLEndpoint {
                 let call = GraphQLCall(
                     name: field.name, arguments: plan.arguments(of: field), field: field, plan: plan, now: now)
                 let value = try platform.resolve(call)
-                data[field.answerName] = try plan.project(value, field.selections)
+                outcome.data[field.answerName] = try plan.project(value, field.selections)
             } catch {
-                errors.append(error.json(path: field.answerName, release: platform.release))
-                data[field.answerName] = .null
+                outcome.errors.append(error.json(path: field.answerName, release: platform.release))
+                outcome.data[field.answerName] = .null
             }
         }
-        return .json(errors.isEmpty ? ["data": .object(data)] : ["errors": .array(errors), "data": .object(data)])
+        return outcome
     }
 
     private func check(_ capability: String?, _ platform: Platform) throws(GraphQLFault) {

@@ -17,7 +17,7 @@ extension Platform {
         var hasMore = false
         var total = 0
         for (number, element) in database.elements.enumerated() where !element.isDeleted {
-            guard filter.mayMatch(element.object), let node = Self.indicator(element), filter.matches(node) else {
+            guard filter.mayMatch(element), let node = Self.indicator(element), filter.matches(node) else {
                 continue
             }
             total += 1
@@ -74,7 +74,7 @@ struct IndicatorFilter {
     init(_ filters: JSONValue?, search: String?) throws(GraphQLFault) {
         group = filters.flatMap { $0.isNull ? nil : $0 }
         // A phrase in quotes; the engine ignores case.
-        words = Array((search ?? "").filter { $0 != "\"" }.lowercased().utf8)
+        words = Words.searchable((search ?? "").filter { $0 != "\"" })
         try Self.check(group)
     }
 
@@ -102,30 +102,11 @@ struct IndicatorFilter {
         filter["key"]?.string.map { [$0] } ?? filter["key"]?.array?.compactMap(\.string) ?? []
     }
 
-    /// A cheap look at the object's text before it is read.
-    func mayMatch(_ object: [UInt8]) -> Bool {
-        guard let first = words.first else { return true }
-        guard words.count <= object.count else { return false }
-        return object.withUnsafeBufferPointer { text in
-            words.withUnsafeBufferPointer { words in
-                for start in 0...(text.count - words.count) where Self.lower(text[start]) == first {
-                    var length = 1
-                    while length < words.count, Self.lower(text[start + length]) == words[length] { length += 1 }
-                    if length == words.count { return true }
-                }
-                return false
-            }
-        }
-    }
-
-    private static func lower(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
+    /// Whether the searched words stand in an element's own.
+    func mayMatch(_ element: Element) -> Bool { words.isEmpty || Words.contains(words, in: element.words) }
 
     func matches(_ node: JSONValue) -> Bool {
-        if !words.isEmpty {
-            let texts = ["pattern", "name", "description"].compactMap { node[$0]?.string }
-            guard texts.contains(where: { mayMatch(Array($0.utf8)) }) else { return false }
-        }
-        return group.map { Self.matches($0, node) } ?? true
+        group.map { Self.matches($0, node) } ?? true
     }
 
     private static func matches(_ group: JSONValue, _ node: JSONValue) -> Bool {

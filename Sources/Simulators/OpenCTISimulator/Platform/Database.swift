@@ -10,6 +10,8 @@ struct Element: Sendable {
     var stixID: String
     /// The STIX object as JSON text.
     var object: [UInt8]
+    /// What a full-text search looks through: pattern and name, ASCII letters in lower case.
+    var words: [UInt8] = []
     /// What messages call it, as JSON text.
     var message: String
     /// `updated_at`, milliseconds.

@@ -78,6 +78,7 @@ extension Platform {
             ?? Element(id: internalID, stixID: stixID, object: [], message: "", updated: 0)
         element.stixID = stixID
         element.object = object.bytes
+        element.words = Words.searchable(object["pattern"]?.string ?? "", object["name"]?.string ?? "")
         element.updated = id.milliseconds
         element.isDeleted = event == "delete"
         element.given = log.end - 1

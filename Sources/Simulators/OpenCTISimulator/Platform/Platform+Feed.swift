@@ -73,6 +73,7 @@ extension Platform {
             object: indicator.object(
                 updated: milliseconds, author: "\(CommonObjects.authorID)", marking: "\(CommonObjects.markingID)"),
             message: JSONValue.string("creates a Indicator `\(indicator.name)`").text, updated: milliseconds)
+        element.words = Words.searchable(indicator.pattern.text, indicator.name)
         element.references = common
         if number % 10 == 3, number >= feedElements.count { element.relations = relations(of: indicator) }
         return element

@@ -36,6 +36,8 @@ struct Platform: Sendable {
     var tallies = Tallies()
     let plain: PlainFeed
     var feed: Feed?
+    /// The lines of the feed's expected table at its end, by whether deletes are permanent.
+    var finalLines: [Bool: [[UInt8]]] = [:]
     /// When the feed's live steps began, on the clock's uptime.
     var liveSince: Duration?
     /// Numbers of the feed's indicators in the database, and of the author and the marking that they refer to.
