@@ -104,7 +104,7 @@ final class Stand {
     }
 
     func resetPlatformState() async throws {
-        let request = HTTPRequest(.post, "\(openCTIURL)/_admin/connector-state", body: .bytes(Array("{}".utf8)))
+        let request = HTTPRequest(.post, "\(openCTIURL)/_admin/connector-state/reset", body: .bytes(Array("{}".utf8)))
         _ = try await transport.send(request, by: .after(.seconds(10)))
     }
 
