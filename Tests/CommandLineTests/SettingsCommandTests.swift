@@ -67,19 +67,6 @@ import Testing
     }
 }
 
-@Suite("Reference") struct ReferenceTests {
-    @Test func `names every command, setting and metric`() throws {
-        let pages = Dictionary(uniqueKeysWithValues: ReferencePage.all.map { ($0.name, $0.text) })
-        let commands = try #require(pages["command-line.md"])
-        for command in Command.sallyport.subcommands { #expect(commands.contains("## sallyport \(command.name)\n")) }
-        let metrics = try #require(pages["metrics.md"])
-        for name in ["sallyport_items_total", "processed_messages_created", "sallyport_http_call_seconds"] {
-            #expect(metrics.contains("| `\(name)` |"), "\(name)")
-        }
-        #expect(pages["settings-opencti-crowdstrike.md"] != nil && pages["opencti-crowdstrike.env"] != nil)
-    }
-}
-
 @Suite("Examples") struct ExampleTests {
     static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../examples")
         .standardized

@@ -13,6 +13,7 @@ struct ReferencePage: Sendable {
         let catalogue = Catalogue.settings
         var pages = [
             ReferencePage(name: "command-line.md", text: CommandReference.markdown(.sallyport)),
+            ReferencePage(name: "codes.md", text: CodeReference.markdown),
             ReferencePage(name: "metrics.md", text: MetricsReference.markdown),
         ]
         pages += catalogue.referencePages.map { ReferencePage(name: $0.name, text: $0.text) }
