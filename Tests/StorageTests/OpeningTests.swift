@@ -35,7 +35,7 @@ import Testing
         #expect(facts["journal_mode"] == "wal")
         #expect(facts["synchronous"] == "2")
         #expect(facts["page_size"] == "4096")
-        #expect(facts["cache_size"] == "-12288")
+        #expect(facts["cache_size"] == "-8192")
         #expect(facts["mmap_size"] == "0")
         #expect(facts["temp_store"] == "2")
         #expect(facts["user_version"] == "1")

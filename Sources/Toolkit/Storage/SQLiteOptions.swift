@@ -5,7 +5,7 @@ import Base
 /// What an ``SQLiteStore`` may use of memory, disk and time. The defaults carry a ledger of a million keys.
 public struct SQLiteOptions: Sendable {
     /// Page cache in KiB. A commit that changes more pages than fit writes them early; a larger cache was not faster.
-    public var cacheKiB = 12 << 10
+    public var cacheKiB = 8 << 10
     /// Pages of 4 KiB in the write-ahead log before it is folded into the file.
     public var checkpointPages = 4000
     /// How long a write waits for another process (`sallyport dlq retry`, a backup) before it is refused as busy.
