@@ -111,6 +111,9 @@ import Testing
         #expect(try await code("{ about }") == "GRAPHQL_VALIDATION_FAILED")
         #expect(try await code("{ about { version }") == "GRAPHQL_PARSE_FAILED")
         #expect(try await code("query Q($id: String!) { indicator(id: $id) { id } }") == "BAD_USER_INPUT")
+        #expect(
+            try await code("query Q($id: String!) { indicator(id: $id, nothing: 1) { id } }")
+                == "GRAPHQL_VALIDATION_FAILED")
         #expect(try await code("{ __schema { types { name } } }") == "RESOURCE_NOT_FOUND")
         #expect(try await code("{ a: me { id } b: me { id } c: me { id } }") == "UNKNOWN_ERROR")
         #expect(try await code("{ a: me { id } b: me { id } }") == nil)

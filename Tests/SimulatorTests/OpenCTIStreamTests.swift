@@ -31,6 +31,20 @@ import Testing
         #expect(frames[3] == Consumer.Frame(id: "1767225600003-0", event: "odd", data: "not json"))
     }
 
+    @Test func `frames that no platform would send go out as they are`() async throws {
+        let consumer = try Consumer()
+        let frames = ["data: no end", ": a comment\r\ndata: a\r\ndata: b\r\n\r\n", "id: x\nevent: create\n\n"]
+        try await consumer.admin("POST", "events", .array(frames.map { ["frame": .string($0)] }))
+        try await consumer.admin("POST", "events", [Consumer.event(1)])
+        let stream = try await consumer.open()
+        var text = ""
+        while !text.contains("host1.example"), let chunk = try await stream.next() {
+            text += String(decoding: chunk, as: UTF8.self)
+        }
+        stream.cancel()
+        #expect(text.contains(frames.joined() + "id: "))
+    }
+
     @Test(
         arguments: [
             (["Last-Event-ID": "2-0"], "", ["3-0"]),

@@ -10,7 +10,7 @@ import SimulatorKit
 /// | call | does |
 /// | --- | --- |
 /// | `GET /_admin/state` | the stream, what was sent, connections, pings, connectors with their states |
-/// | `POST /_admin/events` | appends events as they are, one or a list: `{"id":…,"event":…,"data":{…}}` or `raw` for `data` |
+/// | `POST /_admin/events` | appends events as they are, one or a list: `{"id":…,"event":…,"data":{…}}`, with `raw` (a data line) or `frame` (bytes) for `data` |
 /// | `GET /_admin/expected?mode=soft` | the IOCs that must stand at the target once every live event has happened (`at=now`: so far), one JSON line each |
 /// | `POST /_admin/stream` `{"state":"stopped","cut":{…}}` | `running`, `stopped`, `private`, `public`; where connections break, `null` for nowhere |
 /// | `GET /_admin/connector-state?id=` | the state that a connector (the only one) keeps at the platform |

@@ -16,8 +16,12 @@ struct GraphQLPlan {
         self.tree = tree
         isMutation = operation.isMutation
         roots = try tree.fields(of: operation.selections)
-        variables = try Self.variables(of: operation, given, release)
+        for variable in operation.variables {
+            guard let since = Schema.inputTypes[variable.type], release < since else { continue }
+            throw .invalid("Unknown type \"\(variable.type)\".")
+        }
         try Self.validate(operation.selections, of: operation.isMutation ? "Mutation" : "Query", in: tree, release)
+        variables = try Self.variables(of: operation, given)
         // Aliases cannot be used to send one call many times (OpenCTI protocol, 1.1).
         let most = operation.isMutation ? 1 : 2
         for field in roots where roots.count(where: { $0.name == field.name }) > most {
@@ -59,13 +63,10 @@ struct GraphQLPlan {
     // MARK: Validation
 
     private static func variables(
-        of operation: GraphQLTree.Operation, _ given: JSONObject, _ release: Release
+        of operation: GraphQLTree.Operation, _ given: JSONObject
     ) throws(GraphQLFault) -> JSONObject {
         var variables: JSONObject = [:]
         for variable in operation.variables {
-            if let since = Schema.inputTypes[variable.type], release < since {
-                throw .invalid("Unknown type \"\(variable.type)\".")
-            }
             let value = given[variable.name] ?? variable.fallback
             if variable.isRequired, value?.isNull ?? true {
                 throw .badInput(

@@ -4,12 +4,14 @@ import Base
 import JSON
 
 /// An event as it comes over the admin endpoint: `{"id":"1767225600001-0","event":"create","data":{…}}`, or `raw` with the
-/// data line's text in place of `data`. Id and event may be left out.
+/// data line's text in place of `data`, or `frame` with the bytes of a whole frame, line ends included, for frames that no
+/// platform would send. Id and event may be left out.
 struct GivenEvent: Sendable {
     let id: Position?
     let event: String
-    /// The data line.
+    /// The data line, or the whole frame.
     let text: [UInt8]
+    let isFrame: Bool
     /// Set when that is an envelope around an object.
     let envelope: JSONValue?
 
@@ -24,14 +26,19 @@ struct GivenEvent: Sendable {
             }
             id = position
         }
-        if let raw = object["raw"] {
+        isFrame = object["frame"] != nil
+        if let frame = object["frame"] {
+            guard let text = frame.string else { throw GivenEventError("“frame” is the text of a frame") }
+            self.text = Array(text.utf8)
+            envelope = nil
+        } else if let raw = object["raw"] {
             guard let text = raw.string, !text.utf8.contains(0x0A), !text.utf8.contains(0x0D) else {
                 throw GivenEventError("“raw” is the text of one data line, without line ends")
             }
             self.text = Array(text.utf8)
             envelope = nil
         } else {
-            guard let data = object["data"] else { throw GivenEventError("each event needs “data” or “raw”") }
+            guard let data = object["data"] else { throw GivenEventError("each event needs “data”, “raw” or “frame”") }
             text = data.bytes
             envelope = data
         }
@@ -50,23 +57,24 @@ extension Platform {
     ///
     /// - Returns: their ids.
     mutating func append(_ events: [GivenEvent], now: Int64) throws(GivenEventError) -> [Position] {
+        var ids: [Position] = []
         var last = log.last?.id ?? .beginning
         for event in events {
-            guard let id = event.id else { continue }
+            let id = event.id ?? max(log.lastID, last).following(at: now)
             guard id >= last else {
                 throw GivenEventError("the id \(id) is before \(last): the platform's ids never fall")
             }
             last = id
+            ids.append(id)
         }
-        return events.map { event in
-            let id = event.id ?? log.lastID.following(at: now)
-            log.append(
-                LogEntry(
-                    id: id, event: event.event, envelope: Frame.Envelope(""), object: [], isGiven: true, raw: event.text
-                ))
+        for (event, id) in zip(events, ids) {
+            var entry = LogEntry(id: id, event: event.event, envelope: Frame.Envelope(""), object: [], isGiven: true)
+            entry.raw = event.text
+            entry.isFrame = event.isFrame
+            log.append(entry)
             if let object = event.envelope?["data"], object.object != nil { store(object, event.event, id) }
-            return id
         }
+        return ids
     }
 
     /// What an event says of an element is what the database holds from then on.

@@ -15,10 +15,14 @@ struct LogEntry: Sendable {
     var isGiven = false
     /// The text of the data line where that is no envelope around an object.
     var raw: [UInt8]?
+    /// `raw` is the whole frame.
+    var isFrame = false
     var isInferred = false
 
     func append(to bytes: inout [UInt8]) {
-        if let raw {
+        if let raw, isFrame {
+            bytes.append(contentsOf: raw)
+        } else if let raw {
             Frame.append(id: id, event: event, data: { $0.append(contentsOf: raw) }, to: &bytes)
         } else {
             Frame.append(id: id, event: event, envelope, object, to: &bytes)
