@@ -16,7 +16,11 @@ public struct Connections: Sendable {
     public init(_ context: ConnectorContext) { self.context = context }
 
     /// The platform's client. Calls that may be repeated are, a few times; the live stream has its own patience.
-    public func openCTI() throws -> OpenCTIClient {
+    ///
+    /// - Throws: ``ConnectorError/configuration(setting:reason:)``: a file that cannot be read, for example.
+    public func openCTI() throws -> OpenCTIClient { try configured("opencti") { try makeOpenCTI() } }
+
+    private func makeOpenCTI() throws -> OpenCTIClient {
         let settings = context.settings
         let transport = try transport("opencti", settings[OpenCTISettings.verification]) { tls in
             if let file = settings[OpenCTISettings.authorities] { tls.authorities.append(Self.pem(file.text)) }
@@ -30,7 +34,17 @@ public struct Connections: Sendable {
     }
 
     /// The tenant's client, inside the tenant's request budget.
-    public func falcon() throws -> FalconClient {
+    ///
+    /// - Throws: ``ConnectorError/configuration(setting:reason:)``.
+    public func falcon() throws -> FalconClient { try configured("falcon") { try makeFalcon() } }
+
+    private func configured<Client>(_ connection: String, _ make: () throws -> Client) throws -> Client {
+        do { return try make() } catch let error as any ActionableError {
+            throw ConnectorError.configuration(setting: "connection \(connection)", reason: error.description)
+        }
+    }
+
+    private func makeFalcon() throws -> FalconClient {
         let settings = context.settings
         let secret = RereadSecret(settings.source(of: FalconSettings.clientSecret))
         let credentials = try FalconCredentials(

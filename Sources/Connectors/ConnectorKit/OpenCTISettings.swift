@@ -58,9 +58,14 @@ public enum OpenCTISettings {
         "connector.log_level", "The lowest level that is written; without it, that of the process."
     ).at(.dropIn)
 
+    public static let streamKind = Setting<String>("connector.type", default: "STREAM", "The kind of connector; fixed.")
+        .at(.dropIn).checking { kind in
+            kind.uppercased() == "STREAM"
+                ? nil : InvalidValue("is not STREAM", remedy: "Leave it out: this connector reads a live stream.")
+        }
+
     /// Variables that pycti reads and that mean nothing to a stream connector here: accepted in silence.
     public static let withoutEffect: [any AnySetting] = [
-        ignored("connector.type", "the kind is fixed"),
         ignored("connector.confidence_level", "the platform has ignored it since 6.0"),
         ignored("connector.auto", "it is for enrichment"), ignored("connector.auto_update", "it is for enrichment"),
         ignored("connector.only_contextual", "it is for enrichment"),
@@ -102,7 +107,11 @@ public enum LiveStreamSettings {
         "connector.live_stream_with_inferences", default: false, "Whether inferred elements are sent.")
     public static let recoverDate = Setting<String?>(
         "connector.live_stream_recover_iso_date",
-        "Until when the platform replays its database at the first start; without it, now; `no` turns that off.")
+        "Until when the platform replays its database at the first start; without it, now; `no` turns that off."
+    ).checking { text in
+        guard let text, !ConnectorState.disablesRecovery(text), EventID(position: text) == nil else { return nil }
+        return InvalidValue("is neither a date nor a “no”", remedy: "Give an ISO date: 2026-01-31T00:00:00Z.")
+    }
     public static let startTimestamp = Setting<String?>(
         "connector.live_stream_start_timestamp",
         "Where the first start begins, epoch milliseconds; without it, at the very beginning."

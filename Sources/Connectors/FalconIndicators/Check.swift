@@ -32,6 +32,8 @@ extension FalconIndicatorsConnector {
                             isRemote: true))
             }
             await checkStream(client, report)
+        } catch let error as ConnectorError {
+            report(.init(.problem, error.code.text, error.description))
         } catch let error as any ActionableError {
             report(.init(.problem, error.code.text, error.description, isRemote: true))
         } catch {

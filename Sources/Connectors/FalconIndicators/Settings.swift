@@ -81,7 +81,9 @@ enum FalconIndicatorsSettings {
     ).at(.flow("metrics_addr")).relevant(when: metricsEnabled)
 
     static let all: [any AnySetting] =
-        OpenCTISettings.connection + [OpenCTISettings.id, name, scope, OpenCTISettings.logLevel]
+        OpenCTISettings.connection + [
+            OpenCTISettings.id, OpenCTISettings.streamKind, name, scope, OpenCTISettings.logLevel,
+        ]
         + LiveStreamSettings.all + FalconSettings.all
         + [
             isPermanent, softDelete, isMobileActive, actionOnIP, actionOnDomain, actionOnHash, adopt, ownedClientIDs,

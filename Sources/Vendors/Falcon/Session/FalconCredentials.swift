@@ -31,6 +31,9 @@ public struct FalconCredentials: Sendable {
         try self.init(clientID: clientID, clientSecret: { clientSecret }, memberCID: memberCID)
     }
 
+    /// Whether a text is a customer id: 32 hexadecimal digits, with or without the checksum suffix.
+    public static func isCID(_ text: String) -> Bool { (try? cid(text)) != nil }
+
     private static func isPlaceholder(_ text: String) -> Bool { text.isEmpty || text.lowercased() == "changeme" }
 
     private static func cid(_ text: String) throws(FalconError) -> String? {

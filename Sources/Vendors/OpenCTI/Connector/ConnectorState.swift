@@ -34,6 +34,9 @@ public struct ConnectorState: Sendable, Hashable {
             recoverUntil: recoverDate.map { disabled.contains($0) ? nil : $0 } ?? now.secondsDescription)
     }
 
+    /// The spellings of “no recovery” that the original knows.
+    public static func disablesRecovery(_ text: String) -> Bool { disabled.contains(text) }
+
     private static let disabled: Set<String> = ["no", "No", "none", "None", "false", "False"]
 
     /// `nil` for no state, and for one without a position that can be read: then the connector starts afresh.
