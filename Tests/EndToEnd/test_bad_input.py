@@ -152,7 +152,7 @@ def test_a_stopped_stream_is_named_and_waited_for(
 def test_a_stream_without_access_is_named(flow: Flow, feed: Feed, opencti: OpenCTISimulator) -> None:
     opencti.stream("private")
     program = flow.start()
-    wait_for_trouble(flow, program, "401")
+    wait_for_trouble(flow, program, "access")
     assert program.stop() == 0
 
 
@@ -202,7 +202,7 @@ def test_a_poison_event_is_put_aside_and_the_stream_goes_on(
     feed.create(Indicator(2))
     opencti.load(feed.events)
     flow.run_until_it_stands(feed)
-    letters = flow.sallyport.run("dlq", "list", "--json", env=flow.environment)
+    letters = flow.sallyport.run("dlq", "list", "--json", *DROP_IN[1:], env=flow.environment)
     assert letters.status == 0 and len(letters.json_lines) == 1, letters
 
 

@@ -240,7 +240,7 @@ def test_the_platform_never_knows_more_than_is_durable(
 ) -> None:
     feed = varied(100)
     opencti.load(feed.events)
-    falcon.fault("status", 503, times=None, path="/iocs/entities/*")
+    falcon.fault("status", 503, times=None, method="POST", path="/iocs/*")
     program = flow.start(**PERMANENT)
     program.wait_until(lambda: falcon.calls("indicator_create_v1") >= 2, "writes are refused")
     program.stop()

@@ -101,13 +101,13 @@ def test_an_expired_token_is_renewed(flow: Flow, opencti: OpenCTISimulator, falc
 
 # covers: better:idempotent
 def test_a_replay_writes_nothing(flow: Flow, opencti: OpenCTISimulator, falcon: FalconSimulator) -> None:
-    feed = varied(500)
+    feed = varied(500, deletes=False)
     opencti.load(feed.events)
-    flow.run_until_it_stands(feed, CROWDSTRIKE_PERMANENT_DELETE="true")
+    flow.run_until_it_stands(feed)
     before = falcon.writes()
     opencti.reset_connector_state()
-    program = flow.start(CROWDSTRIKE_PERMANENT_DELETE="true")
-    flow.wait_until_read(program, feed)
+    program = flow.start()
+    flow.wait_until_idle(program, len(feed.events))
     assert program.stop() == 0
     falcon.assert_stands(feed.table)
     assert falcon.writes() == before

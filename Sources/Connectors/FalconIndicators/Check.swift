@@ -79,21 +79,21 @@ extension FalconIndicatorsConnector {
             return
         }
         do throws(FalconError) {
-            _ = try await client.searchIOCs(nil, limit: 1)
-            report(.init(.ok, "falcon.scope", "“\(FalconScope.iocRead)” is granted (\(await client.session.address))."))
+            let missing = try await client.missingIOCScopes()
+            let address = await client.session.address
+            for scope in [FalconScope.iocRead, .iocWrite] {
+                report(
+                    missing.contains(scope)
+                        ? .init(
+                            .problem, "falcon.scope",
+                            "The API client lacks “\(scope)”. Add it in Support and resources › API clients and keys.",
+                            isRemote: true)
+                        : .init(.ok, "falcon.scope", "“\(scope)” is granted (\(address))."))
+            }
+            guard !missing.contains(.iocRead) else { return }
         } catch {
             report(.init(.problem, error.code.text, error.description, isRemote: true))
-            if case .missingScope = error {} else { return }
-        }
-        do throws(FalconError) {
-            // An empty batch changes nothing: the scope is judged before the content.
-            _ = try await client.createIOCs(IOCBatch(comment: "sallyport check"))
-            report(.init(.ok, "falcon.scope", "“\(FalconScope.iocWrite)” is granted."))
-        } catch {
-            switch error {
-            case .badRequest: report(.init(.ok, "falcon.scope", "“\(FalconScope.iocWrite)” is granted."))
-            default: report(.init(.problem, error.code.text, error.description, isRemote: true))
-            }
+            return
         }
         await checkActions(client, report)
     }

@@ -49,9 +49,10 @@ struct StartPosition: Sendable {
     static func decide(_ witnesses: Witnesses) -> StartPosition {
         func text(_ name: String) -> String? { witnesses.values[name].map { String(decoding: $0, as: UTF8.self) } }
         let generation = text(FlowValues.generation).flatMap { Int64($0) } ?? 0
-        let initial = ConnectorState.initial(
-            startTimestamp: witnesses.startTimestamp, recoverDate: witnesses.recoverDate, now: witnesses.now)
         let remote = ConnectorState(witnesses.platform)
+        let initial = ConnectorState.initial(
+            startTimestamp: witnesses.startTimestamp, recoverDate: witnesses.recoverDate, now: witnesses.now
+        ).keeping(othersOf: remote)
         let told = text(platformState).flatMap { try? JSONValue(parsing: $0) }?.object
         let isOurs = witnesses.platform == told
 
@@ -62,6 +63,7 @@ struct StartPosition: Sendable {
 
         if text(mustRecover) != nil {
             let all = ConnectorState.initial(startTimestamp: nil, recoverDate: nil, now: witnesses.now)
+                .keeping(othersOf: remote)
             return afresh(all, "the platform no longer held the events after our position")
         }
         if text(indexed) != nil, !isIndexed {

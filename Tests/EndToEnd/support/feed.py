@@ -9,6 +9,7 @@ import copy
 import hashlib
 import uuid
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 OCTI = "extension-definition--ea279b3e-5c71-4632-ac08-831c66a786ba"
@@ -108,6 +109,9 @@ class Feed:
     def _append(self, name: str, stix: dict[str, Any], **envelope: Any) -> str:
         self.clock += 1
         event_id = f"{self.clock}-0"
+        now = datetime.fromtimestamp(self.clock / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        if isinstance(extension := stix.get("extensions", {}).get(OCTI), dict):
+            stix["modified"] = extension["updated_at"] = now
         data = {
             "version": "4", "type": name, "scope": "external", "message": f"{name}s an Indicator",
             "origin": {"referer": "test"}, "data": stix, **envelope,
@@ -154,7 +158,7 @@ class Feed:
         return self.events[-1]["id"]
 
 
-def varied(count: int, permanent: bool = True) -> Feed:
+def varied(count: int, permanent: bool = True, deletes: bool = True) -> Feed:
     """Creates of all kinds, updates of every third, deletes of every seventh, dependencies in between."""
     feed = Feed()
     kinds = list(PATHS)
@@ -171,6 +175,6 @@ def varied(count: int, permanent: bool = True) -> Feed:
         changed.score = (indicator.score + 40) % 101
         changed.labels = [*indicator.labels, "again"]
         feed.update(changed)
-    for indicator in indicators[::7]:
+    for indicator in indicators[::7] if deletes else []:
         feed.delete(indicator, permanent)
     return feed

@@ -64,6 +64,13 @@ public struct ConnectorState: Sendable, Hashable {
         return object
     }
 
+    /// This position, with the members that another state has and that are not ours.
+    public func keeping(othersOf state: ConnectorState?) -> ConnectorState {
+        var kept = self
+        if let state { kept.others = state.others }
+        return kept
+    }
+
     /// Where the live stream begins with this state.
     public var streamStart: StreamStart { StreamStart(position: startFrom, recoverUntil: recoverUntil) }
 
