@@ -42,6 +42,32 @@ public struct FalconClient: Sendable {
     func send<Row: Sendable>(
         _ call: FalconCall, row: @Sendable (JSONElement) -> Row?
     ) async throws(FalconError) -> FalconEnvelope<Row> {
+        let response = try await exchange(call)
+        do throws(ReplyReader.Failure) {
+            return try reader.read(response, row: row)
+        } catch {
+            throw .malformed(
+                operation: call.operation, reason: error.reason, traceID: FalconEnvelope.traceID(response.headers))
+        }
+    }
+
+    /// Sends one call whose answer is no envelope.
+    ///
+    /// - Parameter body: reads the whole answer; `nil` when it is not what was promised.
+    func read<Answer: Sendable>(
+        _ call: FalconCall, body: @Sendable (JSONElement) -> Answer?
+    ) async throws(FalconError) -> Answer {
+        let response = try await exchange(call)
+        guard let answer = reader.whole(response, body) else {
+            throw .malformed(
+                operation: call.operation, reason: "it is not what the operation answers",
+                traceID: FalconEnvelope.traceID(response.headers))
+        }
+        return answer
+    }
+
+    /// A successful response, with a fresh token where the first was refused.
+    private func exchange(_ call: FalconCall) async throws(FalconError) -> HTTPResponse {
         let deadline = Deadline.after(timeout, on: time)
         var grant = try await session.grant()
         var response = try await send(call, grant, by: deadline)
@@ -50,12 +76,7 @@ public struct FalconClient: Sendable {
             response = try await send(call, grant, by: deadline)
         }
         guard (200..<300).contains(response.status) else { throw refusal(response, of: call) }
-        do throws(ReplyReader.Failure) {
-            return try reader.read(response, row: row)
-        } catch {
-            throw .malformed(
-                operation: call.operation, reason: error.reason, traceID: FalconEnvelope.traceID(response.headers))
-        }
+        return response
     }
 
     /// The same for reads, where an error beside a success would otherwise pass for “nothing found”.
@@ -146,6 +167,11 @@ private final class ReplyReader: Sendable {
     private let parser = Mutex(JSONParser())
 
     struct Failure: Error { let reason: String }
+
+    /// `nil` when it is no JSON, or the body says so.
+    func whole<Answer: Sendable>(_ response: HTTPResponse, _ body: @Sendable (JSONElement) -> Answer?) -> Answer? {
+        parser.withLock { parser in (try? parser.withDocument(response.body) { body($0) }) ?? nil }
+    }
 
     func read<Row: Sendable>(
         _ response: HTTPResponse, row: @Sendable (JSONElement) -> Row?

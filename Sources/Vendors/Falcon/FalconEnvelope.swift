@@ -12,7 +12,12 @@ struct FalconEnvelope<Row: Sendable>: Sendable {
     var errors: [FalconMessage] = []
     /// The cursor of the next page.
     var after: String?
+    /// Where the page ended or the next begins, as the service has it: hosts count on, users repeat the question, the
+    /// scroll and the graph have opaque text.
+    var offset: String?
     var total: Int64?
+    /// How many entities a write has changed.
+    var affected: Int64?
     var traceID: String?
 }
 
@@ -31,7 +36,10 @@ extension FalconEnvelope {
         if let pagination = meta?["pagination"] {
             after = pagination["after"]?.string.flatMap { $0.isEmpty ? nil : $0 }
             total = pagination["total"]?.int
+            offset = pagination["offset"].flatMap { $0.string ?? $0.int.map(String.init) }
+                .flatMap { $0.isEmpty ? nil : $0 }
         }
+        affected = meta?["writes"]?["resources_affected"]?.int
         switch root["resources"]?.kind {
         case nil, .null: break
         case .array: root["resources"]?.forEachElement { if let read = row($0) { rows.append(read) } }

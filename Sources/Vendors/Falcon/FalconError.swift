@@ -147,4 +147,18 @@ public struct FalconScope: Sendable, Hashable, CustomStringConvertible, Expressi
     public static let iocWrite: FalconScope = "IOC Management: Write"
     /// Of the older paths.
     public static let legacyIOCRead: FalconScope = "IOCs (Indicators of Compromise): Read"
+    public static let alertsRead: FalconScope = "Alerts: Read"
+    public static let alertsWrite: FalconScope = "Alerts: Write"
+    public static let hostsRead: FalconScope = "Hosts: Read"
+    public static let hostsWrite: FalconScope = "Hosts: Write"
+    public static let hostGroupsRead: FalconScope = "Host groups: Read"
+    public static let policiesRead: FalconScope = "Prevention policies: Read"
+    public static let policiesWrite: FalconScope = "Prevention policies: Write"
+    public static let casesRead: FalconScope = "Cases: Read"
+    /// Of an API that CrowdStrike has announced to remove.
+    public static let incidentsRead: FalconScope = "Incidents: Read"
+    public static let usersRead: FalconScope = "User management: Read"
+    public static let identityRead: FalconScope = "Identity Protection Entities: Read"
+    /// The GraphQL endpoint needs it although nothing is written there.
+    public static let identityGraphQL: FalconScope = "Identity Protection GraphQL: Write"
 }
