@@ -19,7 +19,7 @@ public struct FlowLimits: Sendable, Hashable {
     public var windowItems = 8_000
     public var windowEffects = 16_000
     /// Bytes of input held for them.
-    public var windowBytes = 10 << 20
+    public var windowBytes = 6 << 20
     /// Records a batch, bytes a batch, and batches under way (1 keeps strict order).
     public var recordBatch = 1000
     public var recordBytes = 1 << 20

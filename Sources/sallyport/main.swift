@@ -7,7 +7,7 @@ import CLinux
 #endif
 
 // Before the first thread: memory stays flat, and secrets in it stay there.
-sp_limit_malloc_arenas(2)
+sp_bound_malloc(2, 256 << 10)
 sp_forbid_core_dumps()
 
 exit(await CommandLineProgram(.sallyport).run(Array(CommandLine.arguments.dropFirst())).rawValue)

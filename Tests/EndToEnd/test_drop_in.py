@@ -223,7 +223,7 @@ def test_the_log_has_the_originals_form(flow: Flow, opencti: OpenCTISimulator) -
     assert {line["level"] for line in lines} <= {"INFO", "WARNING", "ERROR"}
 
 
-# covers: cli:sigterm, cli:exit-codes (0)
+# covers: cli:sigterm, cli:exit-codes (0), octi:no-unregister
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_drains_and_commits(number: signal.Signals, flow: Flow, opencti: OpenCTISimulator, falcon: FalconSimulator) -> None:
     feed = varied(400, permanent=True)
@@ -233,6 +233,7 @@ def test_a_signal_drains_and_commits(number: signal.Signals, flow: Flow, opencti
     program.wait_until(lambda: falcon.writes() >= 2, "work is under way")
     program.signal(number)
     assert program.wait() == 0
+    assert opencti.connector_state() is not None, "the platform still knows the connector"
     falcon.heal()
     flow.run_until_it_stands(feed, CROWDSTRIKE_PERMANENT_DELETE="true")
 

@@ -32,7 +32,7 @@ def test_kill_in_a_loop_loses_and_doubles_nothing(
     falcon.assert_stands(feed.table)
 
 
-# covers: fault:storm, falcon:429, falcon:5xx, bug:5
+# covers: fault:secret (looked for in all that every test leaves), fault:storm, falcon:429, falcon:5xx, bug:5
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_storm_of_refusals_passes(
     status: int, flow: Flow, opencti: OpenCTISimulator, falcon: FalconSimulator,

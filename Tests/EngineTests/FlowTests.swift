@@ -73,7 +73,7 @@ private struct FlowBench {
         #expect(accounting.holds && accounting.items[.delivered] == 9 && accounting.itemsCommitted == 11)
     }
 
-    // covers: bad:disk-full, fault:disk-full
+    // covers: bad:disk-full
     @Test func `a full disk is waited for, and nothing is lost`() async throws {
         let bench = try await FlowBench(FakeSource(items(1...3), [.nothing(4), .nothing(5)]))
         bench.store.failNext(5, with: .full(path: "/state"))

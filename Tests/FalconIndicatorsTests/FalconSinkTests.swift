@@ -130,7 +130,7 @@ private struct Bench {
         #expect(await bench.create("a.example", "b.example") == [.applied(remoteID: "1"), .applied(remoteID: "2")])
     }
 
-    // covers: falcon:duplicate
+    // covers: better:upsert (a lost answer)
     @Test func `finds what an answer that was lost had created`() async throws {
         let tenant = FakeTenant()
         let bench = try Bench(tenant)

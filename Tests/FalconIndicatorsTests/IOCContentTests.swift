@@ -56,7 +56,7 @@ import Testing
         #expect(read.value == content.value)
     }
 
-    // covers: field:action, field:applied-globally, field:source, field:comment, falcon:severity-rules
+    // covers: field:action, field:applied-globally, field:source, field:comment, field:severity
     @Test(arguments: samples) func `is a body that Falcon takes`(_ content: IOCContent) throws {
         let contract = try FalconContract.shared.get()
         var create = JSONWriter()

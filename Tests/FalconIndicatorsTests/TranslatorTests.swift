@@ -109,7 +109,7 @@ import Testing
         #expect(upserts(item(.create, event(domain))).first?.platforms == .standard)
     }
 
-    // covers: better:validation, falcon:platforms-licence
+    // covers: better:validation, field:platforms
     @Test func `asks for what the tenant takes`() {
         var policy = IndicatorTranslator.Policy()
         policy.tenantPlatforms = ["detect": ["domain": [.windows, .mac], "ipv4": []]]

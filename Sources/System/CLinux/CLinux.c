@@ -16,9 +16,11 @@ void sp_name_this_thread(const char *name) {
     pthread_setname_np(pthread_self(), shortened);
 }
 
-void sp_limit_malloc_arenas(int arenas) { mallopt(M_ARENA_MAX, arenas); }
-
-void sp_trim_malloc(void) { malloc_trim(0); }
+void sp_bound_malloc(int arenas, int large) {
+    mallopt(M_ARENA_MAX, arenas);
+    mallopt(M_MMAP_THRESHOLD, large);
+    mallopt(M_TRIM_THRESHOLD, large);
+}
 
 void sp_forbid_core_dumps(void) {
     struct rlimit none = {0, 0};

@@ -64,8 +64,10 @@ class Flow:
             return 0, ""
 
     def metrics(self) -> Metrics:
-        """Empty while the listener is not yet there."""
-        return Metrics(self.get("/metrics")[1])
+        """Empty while the listener is not yet there. Kept among what the program wrote: no secret may be in it."""
+        text = self.get("/metrics")[1]
+        (self.sallyport.logs / "metrics.txt").write_text(text)
+        return Metrics(text)
 
     def trouble(self) -> str:
         """Why it is not ready; empty while it is, or while it only starts."""

@@ -6,10 +6,9 @@
 
 /// Names the calling thread (at most 15 bytes are kept).
 void sp_name_this_thread(const char *name);
-/// Keeps malloc to `arenas` arenas; call before the first thread starts.
-void sp_limit_malloc_arenas(int arenas);
-/// Gives freed memory back to the kernel.
-void sp_trim_malloc(void);
+/// Keeps malloc to `arenas` arenas, and gives blocks of `large` bytes and more back to the kernel when they are freed;
+/// call before the first thread starts.
+void sp_bound_malloc(int arenas, int large);
 /// Forbids core dumps and ptrace by other users, so that secrets in memory stay there.
 void sp_forbid_core_dumps(void);
 /// Position of the last `byte` in `size` bytes at `data`, or -1.
