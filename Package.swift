@@ -64,7 +64,10 @@ let package = Package(
         // Connectors: compositions of the engine's stages.
         module(
             "ConnectorKit", in: "Connectors",
-            ["Base", "Engine", "Falcon", "HTTPClient", "HTTPServer", "OpenCTI", "Settings", "Telemetry"]),
+            [
+                "Base", "Engine", "Falcon", "HTTPClient", "HTTPServer", "Hashing", "JSON", "OpenCTI", "Settings",
+                "Telemetry",
+            ]),
         module(
             "FalconIndicators", in: "Connectors",
             [

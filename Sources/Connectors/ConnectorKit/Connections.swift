@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Base
+public import Base
 public import Engine
 public import Falcon
-import HTTPClient
+public import HTTPClient
 public import OpenCTI
 import Settings
 import Synchronization
@@ -35,8 +35,15 @@ public struct Connections: Sendable {
 
     /// The tenant's client, inside the tenant's request budget.
     ///
-    /// - Throws: ``ConnectorError/configuration(setting:reason:)``.
-    public func falcon() throws -> FalconClient { try configured("falcon") { try makeFalcon() } }
+    /// - Parameter secret: the API client's, where it does not come from the settings.
+    public func falcon(secret: Secret? = nil) throws -> FalconClient {
+        try configured("falcon") { try makeFalcon(secret) }
+    }
+
+    /// Calls to a service that is neither platform nor tenant, counted under that name.
+    public func plainTransport(_ kind: StaticString) throws -> any HTTPTransport {
+        try configured("\(kind)") { try transport(kind, .system) { _ in } }
+    }
 
     private func configured<Client>(_ connection: String, _ make: () throws -> Client) throws -> Client {
         do { return try make() } catch let error as any ActionableError {
@@ -44,9 +51,10 @@ public struct Connections: Sendable {
         }
     }
 
-    private func makeFalcon() throws -> FalconClient {
+    private func makeFalcon(_ given: Secret?) throws -> FalconClient {
         let settings = context.settings
-        let secret = RereadSecret(settings.source(of: FalconSettings.clientSecret))
+        let secret = RereadSecret(
+            given.map { SecretSource($0) } ?? settings.source(of: FalconSettings.clientSecret))
         let credentials = try FalconCredentials(
             clientID: settings[FalconSettings.clientID], clientSecret: { secret.value() },
             memberCID: settings[FalconSettings.memberCID])

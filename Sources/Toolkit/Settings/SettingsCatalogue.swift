@@ -33,10 +33,14 @@ public struct ConnectorSettings: Sendable {
     /// In the order of the documents.
     public let settings: [any AnySetting]
     let rules: [Rule]
+    let adapter: Adapter?
+
+    /// Turns what the original's platform gives into the variables of the settings, before they are read in drop-in use.
+    public typealias Adapter = @Sendable (inout SettingsInput) throws(SettingsError) -> Void
 
     public init(
         name: String, aliases: [String] = [], title: String, summary: String, settings: [any AnySetting],
-        rules: [Rule] = []
+        rules: [Rule] = [], adapter: Adapter? = nil
     ) {
         self.name = name
         self.aliases = aliases
@@ -44,6 +48,7 @@ public struct ConnectorSettings: Sendable {
         self.summary = summary
         self.settings = settings
         self.rules = rules
+        self.adapter = adapter
     }
 
     /// The kinds of connection its settings name, in their order.

@@ -73,6 +73,14 @@ struct LogRecord {
         }
     }
 
+    /// The sentence with its fields, `name=value`.
+    var sentence: String {
+        var text = LogText()
+        text.append(message)
+        appendWords(to: &text)
+        return String(decoding: text.bytes, as: UTF8.self)
+    }
+
     private func appendLogfmt(to text: inout LogText) {
         text.append("time=")
         text.append(plain: time.description)
@@ -80,6 +88,10 @@ struct LogRecord {
         text.append(plain: level.name)
         text.append(" message=")
         text.append(quoted: message)
+        appendWords(to: &text)
+    }
+
+    private func appendWords(to text: inout LogText) {
         forEachField { field in
             text.append(" ")
             text.append(field.name)

@@ -3,6 +3,12 @@
 public import Base
 import Synchronization
 
+/// Sees what is logged besides the sink: a platform that wants its own copy. Called by whoever logs: it must not block.
+public protocol LogMirror: Sendable {
+    /// - Parameter message: the sentence and its fields, `name=value`, without time and level.
+    func take(_ level: LogLevel, _ message: String, at moment: Instant)
+}
+
 /// Gives lines their form and writes them on a thread of its own, so that no caller waits for a slow disk or terminal.
 ///
 /// The buffer is bounded: when it fills, debug lines are dropped first (from half full), then info (from three
@@ -24,6 +30,7 @@ public final class LogOutput: Sendable {
     private let threshold: Atomic<Int>
     private let time: any TimeSource
     private let writer: LogWriter
+    private let mirror = Mutex<(any LogMirror)?>(nil)
 
     /// - Parameters:
     ///   - format: `nil` takes `pretty` on a terminal and `json` else.
@@ -67,6 +74,9 @@ public final class LogOutput: Sendable {
     /// Opens the sink anew, at SIGHUP. A failure is logged; the old destination stays.
     public func reopen() { writer.requestReopening() }
 
+    /// Shows every accepted line to somebody else too; `nil` ends that.
+    public func attach(_ mirror: (any LogMirror)?) { self.mirror.withLock { $0 = mirror } }
+
     /// Lines dropped because the buffer was full, by level.
     public var droppedLines: [LogLevel: UInt64] { writer.counts.dropped }
 
@@ -81,6 +91,7 @@ public final class LogOutput: Sendable {
         let record = LogRecord(
             time: time.now, level: level, message: message, context: context.fields, fields: fields)
         writer.append(Self.line(record, as: format, inColour: isColoured), level)
+        if let mirror = mirror.withLock({ $0 }) { mirror.take(level, record.sentence, at: record.time) }
     }
 
     private static func line(_ record: LogRecord, as format: LogFormat, inColour isColoured: Bool) -> [UInt8] {

@@ -25,7 +25,7 @@ struct CommandLineProgram: Sendable {
     @concurrent
     func run(_ arguments: [String]) async -> ExitCode {
         do {
-            switch try ArgumentParser(root: root).parse(arguments) {
+            switch try ArgumentParser(root: root).parse(DockerParameter.commandLine(arguments, root: root)) {
             case .help(let path):
                 write(CommandHelp(root: root, width: Console.width).text(path))
                 return .ok

@@ -21,6 +21,7 @@ struct Service {
         var configuration = try choice.read()
         let output = try Logging.output(configuration, isDropIn: choice.isDropIn)
         let log = Logging.log(output, configuration, isDropIn: choice.isDropIn)
+        let platformLog = try PlatformLog.open(configuration, output)
         let time = SystemTime()
         for warning in configuration.warnings {
             log.warning("A setting has no effect", .field("problem", "\(warning)"))
@@ -64,6 +65,7 @@ struct Service {
         await listener?.stop()
         await store.close()
         log.info("Sallyport is down")
+        await platformLog?.close()
         _ = output.flush()
         let isMisconfigured =
             !ends.isEmpty

@@ -36,6 +36,8 @@ extension SettingsCatalogue {
         _ connector: ConnectorSettings, files: DropInFiles = DropInFiles(), input: SettingsInput
     ) throws(SettingsError) -> Configuration {
         let settings = dropInSettings(of: connector)
+        var input = input
+        try connector.adapter?(&input)
         let environment = Environment(input.environment)
         var reading = SettingsReading(
             environment: environment, declaredVariables: Set(settings.flatMap(\.allVariables)))
