@@ -36,6 +36,7 @@ let package = Package(
         system("CCrypto", "libcrypto", apt: "libssl-dev"),
         system("CIDN2", "libidn2", apt: "libidn2-dev"),
         system("CPSL", "libpsl", apt: "libpsl-dev"),
+        system("CRabbitMQ", "librabbitmq", apt: "librabbitmq-dev"),
         .target(name: "CLinux", path: "Sources/System/CLinux"),
         .target(
             name: "CSimdjson", path: "Sources/System/CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
@@ -47,6 +48,7 @@ let package = Package(
         module("JSON", in: "Toolkit", ["Base", "CSimdjson"]),
         module("HTTPClient", in: "Toolkit", ["Base", "CCurl", "CZlib", "JSON"]),
         module("HTTPServer", in: "Toolkit", ["Base", "CMicroHTTPD", "CZlib"]),
+        module("Messaging", in: "Toolkit", ["Base", "CLinux", "CRabbitMQ"]),
         module("Storage", in: "Toolkit", ["Base", "CSQLite"]),
         module("Settings", in: "Toolkit", ["Base", "CYAML", "JSON"]),
         module("Subprocesses", in: "Toolkit", ["Base"]),
@@ -65,8 +67,8 @@ let package = Package(
         module(
             "ConnectorKit", in: "Connectors",
             [
-                "Base", "Engine", "Falcon", "HTTPClient", "HTTPServer", "Hashing", "JSON", "OpenCTI", "Settings",
-                "Telemetry",
+                "Base", "CCrypto", "Engine", "Falcon", "HTTPClient", "HTTPServer", "Hashing", "JSON", "Messaging",
+                "OpenCTI", "STIX", "Settings", "Storage", "Telemetry",
             ]),
         module(
             "FalconIndicators", in: "Connectors",
