@@ -60,6 +60,7 @@ let package = Package(
         // Vendors: one client per product, no business rules.
         module("OpenCTI", in: "Vendors", ["Base", "HTTPClient", "JSON", "STIX", "Telemetry"]),
         module("Falcon", in: "Vendors", ["Base", "HTTPClient", "JSON", "Telemetry"]),
+        module("Sekoia", in: "Vendors", ["Base", "HTTPClient", "JSON"]),
 
         module("Engine", in: "", ["Base", "Hashing", "JSON", "NetAddress", "Settings", "Storage", "Telemetry"]),
 

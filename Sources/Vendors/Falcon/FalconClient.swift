@@ -92,7 +92,7 @@ public struct FalconClient: Sendable {
         _ call: FalconCall, _ grant: FalconSession.Grant, by deadline: Deadline
     ) async throws(FalconError) -> HTTPResponse {
         var request = HTTPRequest(
-            call.method, grant.address.description + call.pathAndQuery,
+            call.method, call.url(at: grant.address),
             headers: [
                 "Authorization": "Bearer " + grant.token.reveal(), "Accept": "application/json",
                 "User-Agent": userAgent,
@@ -105,6 +105,24 @@ public struct FalconClient: Sendable {
         } catch {
             throw .transport(error)
         }
+    }
+
+    /// Opens a stream that brings its own credentials; the answer's body is then read as it comes.
+    func open(_ request: HTTPRequest, scope: FalconScope) async throws(FalconError) -> any HTTPStream {
+        var request = request
+        request.headers["User-Agent"] = userAgent
+        let stream: any HTTPStream
+        do throws(HTTPError) {
+            stream = try await transport.open(request, by: .after(timeout, on: time))
+        } catch {
+            throw .transport(error)
+        }
+        guard !(200..<300).contains(stream.head.status) else { return stream }
+        stream.cancel()
+        throw refusal(
+            status: stream.head.status, [], FalconEnvelope.traceID(stream.head.headers),
+            of: FalconCall(request.method, request.url, operation: request.operation, scope: scope),
+            headers: stream.head.headers)
     }
 
     private func refusal(_ response: HTTPResponse, of call: FalconCall) -> FalconError {
@@ -159,6 +177,11 @@ struct FalconCall: Sendable {
     }
 
     var pathAndQuery: String { query.isEmpty ? path : path + "?" + PercentEncoding.query(query) }
+
+    /// Some answers name the whole URL of a further call; whoever makes the call has looked where it leads.
+    func url(at address: FalconAddress) -> String {
+        path.utf8.first == UInt8(ascii: "/") ? address.description + pathAndQuery : pathAndQuery
+    }
 }
 
 /// The parser of replies, shared by the concurrent calls of a client: its buffers are large, and a reply of 200

@@ -146,6 +146,9 @@ public struct FalconScope: Sendable, Hashable, CustomStringConvertible, Expressi
     public static let iocRead: FalconScope = "IOC Management: Read"
     public static let iocWrite: FalconScope = "IOC Management: Write"
     /// Of the older paths.
+    public static let eventStreamsRead: FalconScope = "Event streams: Read"
+    public static let threatGraphRead: FalconScope = "Threatgraph: Read"
+    public static let detectsRead: FalconScope = "Detections: Read"
     public static let legacyIOCRead: FalconScope = "IOCs (Indicators of Compromise): Read"
     public static let alertsRead: FalconScope = "Alerts: Read"
     public static let alertsWrite: FalconScope = "Alerts: Write"

@@ -33,6 +33,11 @@ const uint8_t *sp_json_strings(const sp_json_parser *parser);
 /// Gives the buffers back; the next parse allocates again.
 void sp_json_release(sp_json_parser *parser);
 
+/// Writes `count` bytes of UTF-8 as the inside of a JSON string: quotes and backslashes escaped, control characters as
+/// `\u00XX`. `target` has room for six times as many bytes and 32 more; up to 15 bytes behind the result are overwritten. Gives the
+/// number of bytes written.
+size_t sp_json_escape(uint8_t *target, const uint8_t *bytes, size_t count);
+
 #ifdef __cplusplus
 }
 #endif
