@@ -56,6 +56,7 @@ let package = Package(
 
         // Formats: values in, values out.
         module("STIX", in: "Formats", ["Base", "Hashing", "JSON", "NetAddress"]),
+        module("OCSF", in: "Formats", ["JSON"]),
 
         // Vendors: one client per product, no business rules.
         module("OpenCTI", in: "Vendors", ["Base", "HTTPClient", "JSON", "STIX", "Telemetry"]),
@@ -78,6 +79,10 @@ let package = Package(
                 "Settings",
                 "Storage", "STIX", "Telemetry",
             ]),
+
+        module(
+            "FalconInventories", in: "Connectors",
+            ["Base", "ConnectorKit", "Engine", "Falcon", "JSON", "OCSF", "Settings", "Storage", "Telemetry"]),
 
         // Simulators: fake vendors over real HTTP; no vendor client in here.
         module("SimulatorKit", in: "Simulators", ["Base", "HTTPServer", "JSON"]),
@@ -116,6 +121,7 @@ let package = Package(
         tests("SubprocessesTests", ["Base", "Subprocesses"]),
         tests("TelemetryTests", ["Base", "Telemetry"]),
         tests("STIXTests", ["Base", "JSON", "STIX", "Vectors"]),
+        tests("OCSFTests", ["JSON", "OCSF"]),
         tests("OpenCTITests", ["Base", "HTTPClient", "JSON", "OpenCTI", "STIX", "Vectors"]),
         tests("FalconTests", ["Base", "Falcon", "HTTPClient", "JSON", "TestKit", "Vectors"]),
         tests("EngineTests", ["Base", "Engine", "NetAddress", "Settings", "Storage", "Telemetry", "TestKit"]),
@@ -126,6 +132,7 @@ let package = Package(
                 "Base", "Engine", "Falcon", "FalconIndicators", "HTTPClient", "JSON", "OpenCTI", "STIX", "Storage",
                 "Telemetry", "TestKit", "Vectors",
             ]),
+        tests("FalconInventoriesTests", ["Base", "Falcon", "FalconInventories", "JSON", "OCSF", "Vectors"]),
         tests(
             "SimulatorTests",
             [
