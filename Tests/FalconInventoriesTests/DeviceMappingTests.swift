@@ -25,7 +25,7 @@ import Testing
     }
     private struct Missing: Error {}
 
-    // covers: map:type
+    // covers: inv:map-type
     @Test(arguments: [
         ("Server", Device.Kind.server), ("Virtual Workstation", .desktop), ("Laptop", .laptop), ("Tablet", .tablet),
         ("iPhone", .mobile), ("Virtual Machine", .virtual), ("Domain Controller", .unknown), ("", .unknown),
@@ -34,14 +34,14 @@ import Testing
         #expect(try map(device { $0.productType = text }).0.kind == kind)
     }
 
-    // covers: map:domain-controller
+    // covers: inv:map-domain-controller
     @Test func `domain controllers are servers when asked for`() throws {
         var mapping = DeviceMapping()
         mapping.domainControllersAreServers = true
         #expect(try map(device { $0.productType = "Domain Controller" }, mapping).0.kind == .server)
     }
 
-    // covers: map:os
+    // covers: inv:map-os
     @Test(arguments: [
         ("Windows" as String?, nil as String?, OperatingSystem.Kind.windows, "Windows"), ("Linux", "Debian 12", .linux, "Debian 12"),
         ("Mac", "", .macOS, "macOS"), ("iOS", nil, .iOS, "iOS"), ("Android", nil, .android, "Android"),
@@ -59,7 +59,7 @@ import Testing
         #expect(os == OperatingSystem(name: name, kind: kind))
     }
 
-    // covers: map:time
+    // covers: inv:map-time
     @Test func `the time is the last change, else the first sight, else now`() throws {
         #expect(try map(device()).1.time.seconds == 7)
         #expect(try map(device { $0.firstSeen = "2026-01-01" }).1.time.seconds == 1_767_225_600)
@@ -70,7 +70,7 @@ import Testing
         #expect(try map(zero).1.time.seconds == 1_767_225_600)
     }
 
-    // covers: map:compliance
+    // covers: inv:map-compliance
     @Test func `a host complies when all three say so, and nothing is said of one that is silent`() throws {
         func compliance(_ words: (String?, String?, String?)) throws -> Bool? {
             try map(
@@ -87,7 +87,7 @@ import Testing
         #expect(try compliance((nil, "", nil)) == nil)
     }
 
-    // covers: map:interfaces
+    // covers: inv:map-interfaces
     @Test func `a second interface is named when its address differs`() throws {
         let interfaces = try map(
             device {
@@ -103,7 +103,7 @@ import Testing
             ])
     }
 
-    // covers: map:groups
+    // covers: inv:map-groups
     @Test func `a group without a name is unknown, one that nobody knows is named by its id`() throws {
         let known = ["g1": HostGroup(id: "g1", name: nil, description: "")]
         let event = try #require(
@@ -113,14 +113,14 @@ import Testing
             mapped.groups == [Device.Group(uid: "g1", name: "Unknown"), Device.Group(uid: "g2", name: "g2")])
     }
 
-    // covers: map:location
+    // covers: inv:map-location
     @Test func `a zone of one letter gives a location without country`() throws {
         #expect(try map(device { $0.zoneGroup = "e" }).0.location == Device.Location(country: nil))
         #expect(try map(device { $0.zoneGroup = "us-east" }).0.location == Device.Location(country: "US"))
         #expect(try map(device { $0.zoneGroup = "" }).0.location == nil)
     }
 
-    // covers: map:skipped
+    // covers: inv:map-skipped
     @Test func `a host without id or name is no device`() {
         #expect(DeviceMapping().event(device { $0.hostname = nil }, groups: [:], now: .zero) == nil)
         #expect(DeviceMapping().event(device { $0.deviceID = "" }, groups: [:], now: .zero) == nil)

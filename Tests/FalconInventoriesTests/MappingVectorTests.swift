@@ -53,21 +53,21 @@ import Vectors
         }
     }
 
-    // covers: map:devices, quirk:1, quirk:2, quirk:16
+    // covers: inv:map-devices, inv:quirk-1, inv:quirk-2, inv:quirk-16
     @Test func `devices become what is expected`() throws {
         try compare("devices", inputs.devices["devices"]) { input in
             try read(input) { DeviceMapping().event(FalconDevice($0), groups: groups, now: .zero) }
         }
     }
 
-    // covers: map:users, quirk:15
+    // covers: inv:map-users, inv:quirk-15
     @Test func `directory users become what is expected`() throws {
         try compare("users", inputs.users["entities"]) { input in
             try read(input) { UserMapping.event(IdentityUser($0)) }
         }
     }
 
-    // covers: map:console-users
+    // covers: inv:map-console-users
     @Test func `console users become what is expected`() throws {
         try compare("console_users", inputs.users["console_users"]) { input in
             try read(input) { UserMapping.event(ConsoleUser($0)) }
