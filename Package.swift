@@ -37,6 +37,7 @@ let package = Package(
         system("CIDN2", "libidn2", apt: "libidn2-dev"),
         system("CPSL", "libpsl", apt: "libpsl-dev"),
         system("CRabbitMQ", "librabbitmq", apt: "librabbitmq-dev"),
+        system("CYARA", "yara", apt: "libyara-dev"),
         .target(name: "CLinux", path: "Sources/System/CLinux"),
         .target(
             name: "CSimdjson", path: "Sources/System/CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
@@ -57,11 +58,13 @@ let package = Package(
         // Formats: values in, values out.
         module("STIX", in: "Formats", ["Base", "Hashing", "JSON", "NetAddress"]),
         module("OCSF", in: "Formats", ["JSON"]),
+        module("Rules", in: "Formats", ["Base", "CYARA", "Settings"]),
 
         // Vendors: one client per product, no business rules.
         module("OpenCTI", in: "Vendors", ["Base", "HTTPClient", "JSON", "STIX", "Telemetry"]),
         module("Falcon", in: "Vendors", ["Base", "HTTPClient", "JSON", "Telemetry"]),
         module("Sekoia", in: "Vendors", ["Base", "HTTPClient", "JSON"]),
+        module("HarfangLab", in: "Vendors", ["Base", "HTTPClient", "JSON"]),
 
         module("Engine", in: "", ["Base", "Hashing", "JSON", "NetAddress", "Settings", "Storage", "Telemetry"]),
 
@@ -88,11 +91,13 @@ let package = Package(
         module("SimulatorKit", in: "Simulators", ["Base", "HTTPServer", "JSON"]),
         module("OpenCTISimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "SimulatorKit"]),
         module("FalconSimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "SimulatorKit"]),
+        module("HarfangLabSimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "SimulatorKit"]),
 
         .executableTarget(
             name: "sallyport",
             dependencies: [
                 "Base", "CLinux", "ConnectorKit", "Engine", "Falcon", "FalconIndicators", "FalconSimulator",
+                "HarfangLabSimulator",
                 "HTTPClient", "HTTPServer",
                 "Hashing", "JSON", "NetAddress", "OpenCTI", "OpenCTISimulator", "STIX", "Settings", "SimulatorKit",
                 "Storage", "Subprocesses", "Telemetry",

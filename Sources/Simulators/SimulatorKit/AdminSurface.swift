@@ -88,7 +88,7 @@ extension ServerResponse {
     }
 
     /// Newline-delimited JSON from lines that end in `\n`.
-    static func lines(_ lines: [[UInt8]]) -> ServerResponse {
+    public static func lines(_ lines: [[UInt8]]) -> ServerResponse {
         let position = Mutex(0)
         return .ndjson {
             let start = position.withLock { position in

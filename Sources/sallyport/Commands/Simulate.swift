@@ -3,13 +3,14 @@
 import Base
 import Engine
 import FalconSimulator
+import HarfangLabSimulator
 import JSON
 import OpenCTISimulator
 import Settings
 import SimulatorKit
 
 extension Command {
-    /// `sallyport simulate opencti|falcon`
+    /// `sallyport simulate opencti|falcon|harfanglab`
     static let simulate: Command = Command(
         name: "simulate", summary: "Stand in for a vendor's system, strictly, with faults on request.",
         discussion: """
@@ -23,7 +24,7 @@ extension Command {
                 meaning: "A platform with 3,000 indicators, whose stream breaks once:"),
         ],
         options: Simulation.options,
-        subcommands: [Simulation.openCTI, Simulation.falcon])
+        subcommands: [Simulation.openCTI, Simulation.falcon, Simulation.harfangLab])
 }
 
 /// The commands below `simulate`.
@@ -53,6 +54,24 @@ private enum Simulation {
                 configuration.requestsPerMinute = try arguments.value(limit, as: Int.self)
                 let falcon = try SimulatedFalcon(configuration)
                 return await serve(falcon.server, arguments)
+            })
+    }()
+
+    static let harfangLab: Command = {
+        let alerts = Option(name: "alerts", value: "N", doc: "Invented security events that are there from the start.")
+        let threats = Option(name: "threats", value: "N", doc: "Threats that a third of them belong to.")
+        let pageCap = Option(name: "page-cap", value: "N", doc: "Most results a page.")
+        return Command(
+            name: "harfanglab", summary: "A HarfangLab console: threat intelligence, security events and threats.",
+            options: [alerts, threats, pageCap],
+            run: { arguments in
+                var configuration = HarfangLabConfiguration()
+                configuration.options = try common(arguments)
+                configuration.alerts = try arguments.value(alerts, as: Int.self) ?? 0
+                configuration.threats = try arguments.value(threats, as: Int.self) ?? 0
+                configuration.pageCap = try arguments.value(pageCap, as: Int.self)
+                let console = try SimulatedHarfangLab(configuration)
+                return await serve(console.server, arguments)
             })
     }()
 

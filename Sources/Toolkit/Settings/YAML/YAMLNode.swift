@@ -1,30 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// A YAML document as a tree, with the place of each node for messages.
-struct YAMLNode: Sendable {
-    struct Member: Sendable {
-        let key: String
-        let location: SourceLocation
-        let value: YAMLNode
+public struct YAMLNode: Sendable {
+    public struct Member: Sendable {
+        public let key: String
+        public let location: SourceLocation
+        public let value: YAMLNode
     }
 
-    enum Content: Sendable {
+    public enum Content: Sendable {
         /// Typed by the setting it is for, not by YAML's guesses: `isNull` is all that the plain style decides.
         case scalar(String, isNull: Bool)
         case sequence([YAMLNode])
         case mapping([Member])
     }
 
-    let content: Content
-    let location: SourceLocation
+    public let content: Content
+    public let location: SourceLocation
     /// Nodes of this tree, itself included: what an alias of it costs.
     let size: Int
 
     /// The value of a key; `nil` when absent or when this is no mapping.
-    subscript(key: String) -> YAMLNode? { members?.first { $0.key == key }?.value }
+    public subscript(key: String) -> YAMLNode? { members?.first { $0.key == key }?.value }
 
-    var members: [Member]? { if case .mapping(let members) = content { members } else { nil } }
-    var isNull: Bool { if case .scalar(_, isNull: true) = content { true } else { false } }
+    /// `nil` when this is no mapping.
+    public var members: [Member]? { if case .mapping(let members) = content { members } else { nil } }
+    /// A plain `null`, `~` or nothing at all.
+    public var isNull: Bool { if case .scalar(_, isNull: true) = content { true } else { false } }
 
     /// `a mapping`, for messages.
     var kindName: String {
@@ -37,9 +39,10 @@ struct YAMLNode: Sendable {
 }
 
 /// Bounds against documents that are built to hurt.
-struct YAMLLimits: Sendable {
-    var maxBytes = 1 << 20
-    var maxDepth = 32
+public struct YAMLLimits: Sendable {
+    public var maxBytes = 1 << 20
+    public var maxDepth = 32
     /// Nodes after aliases are replaced by what they stand for.
-    var maxNodes = 50_000
+    public var maxNodes = 50_000
+    public init() {}
 }

@@ -6,11 +6,12 @@ import CYAML
 ///
 /// Refused, each with its place: syntax errors, two keys of one name, keys that are no plain text, tags of other
 /// programs, a second document, and documents beyond the limits (also through aliases of aliases).
-struct YAMLReader {
-    struct Document {
+public struct YAMLReader {
+    /// What was read, and everything that is wrong with it.
+    public struct Document {
         /// `nil` for an empty document or one that can't be read.
-        let root: YAMLNode?
-        let problems: [SettingsProblem]
+        public let root: YAMLNode?
+        public let problems: [SettingsProblem]
     }
 
     private let file: String
@@ -23,7 +24,8 @@ struct YAMLReader {
     /// What stops the reading, as opposed to what is noted on the way.
     private struct Stop: Error {}
 
-    static func read(_ bytes: [UInt8], file: String, limits: YAMLLimits = YAMLLimits()) -> Document {
+    /// - Parameter file: named in the places of problems.
+    public static func read(_ bytes: [UInt8], file: String, limits: YAMLLimits = YAMLLimits()) -> Document {
         guard bytes.count <= limits.maxBytes else {
             return Document(
                 root: nil,
