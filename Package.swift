@@ -134,7 +134,7 @@ let package = Package(
         tests(
             "FalconIndicatorsTests",
             [
-                "Base", "Engine", "Falcon", "FalconIndicators", "HTTPClient", "JSON", "OpenCTI", "STIX", "Storage",
+                "Base", "ConnectorKit", "Engine", "Falcon", "FalconIndicators", "HTTPClient", "JSON", "OpenCTI", "STIX", "Storage",
                 "Telemetry", "TestKit", "Vectors",
             ]),
         tests("FalconInventoriesTests", ["Base", "Falcon", "FalconInventories", "JSON", "OCSF", "Vectors"]),

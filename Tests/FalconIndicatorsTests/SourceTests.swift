@@ -9,6 +9,7 @@ import Telemetry
 import TestKit
 import Testing
 
+@testable import ConnectorKit
 @testable import Engine
 @testable import FalconIndicators
 
@@ -18,7 +19,7 @@ import Testing
         #"{"data":{"type":"indicator","id":"indicator--6e7b0da6-5dc0-5407-9d1f-d6489e394c7e","pattern_type":"stix","#
         + #""pattern":"[domain-name:value = 'a.example']"},"version":"4"}"#
 
-    private func items(_ source: IndicatorSource) async throws -> [Item] {
+    private func items(_ source: LiveStreamSource<IndicatorTranslator>) async throws -> [Item] {
         guard case .items(let items) = try await source.next() else { return [] }
         return items
     }

@@ -5,6 +5,7 @@ import JSON
 import OpenCTI
 import Testing
 
+@testable import ConnectorKit
 @testable import Engine
 @testable import FalconIndicators
 

@@ -5,6 +5,7 @@ import JSON
 import OpenCTI
 import Testing
 
+@testable import ConnectorKit
 @testable import FalconIndicators
 
 @Suite("A live stream's filters") struct StreamFiltersTests {
@@ -14,7 +15,9 @@ import Testing
     static let live = Filter(["revoked"], values: ["false"])
 
     /// Verdicts on entity type, pattern type and revoked.
-    private func verdicts(_ group: FilterGroup) -> [CheckLine.Verdict] { StreamFilters.judge(group).map(\.verdict) }
+    private func verdicts(_ group: FilterGroup) -> [CheckLine.Verdict] {
+        FalconIndicatorsConnector.filters.judge(group).map(\.verdict)
+    }
 
     // covers: cli:check
     @Test func `are right as the documentation has them`() {
@@ -43,11 +46,13 @@ import Testing
         let revoked = Filter(["revoked"], values: ["true"])
         #expect(verdicts(FilterGroup(filters: [malware, yara, revoked])) == [.problem, .problem, .problem])
         let never = FilterGroup(filters: [Self.indicator, malware])
-        #expect(StreamFilters.judge(never).first?.text.contains("never true") == true)
-        for line in StreamFilters.judge(never) where line.verdict == .problem { #expect(line.isRemote) }
+        #expect(FalconIndicatorsConnector.filters.judge(never).first?.text.contains("never true") == true)
+        for line in FalconIndicatorsConnector.filters.judge(never) where line.verdict == .problem {
+            #expect(line.isRemote)
+        }
     }
 
     @Test func `may be unreadable`() {
-        #expect(StreamFilters.judge(nil).map(\.verdict) == [.warning])
+        #expect(FalconIndicatorsConnector.filters.judge(nil).map(\.verdict) == [.warning])
     }
 }

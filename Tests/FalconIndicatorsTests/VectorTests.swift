@@ -7,6 +7,7 @@ import TestKit
 import Testing
 import Vectors
 
+@testable import ConnectorKit
 @testable import Engine
 @testable import FalconIndicators
 

@@ -41,123 +41,66 @@ public struct FalconIndicatorsConnector: Connector {
     public static func declareMetrics(in metrics: Metrics) {
         FlowReports.register(FlowStatus(), flow: "", in: metrics, time: SystemTime())
         Connections.declareMetrics(in: metrics)
-        _ = Events(log: .silent, metrics: metrics, name: "", flow: "")
+        _ = StreamEvents(log: .silent, metrics: metrics, name: "", flow: "")
     }
 
     public var flowName: String { context.name }
     public var targetName: String { "falcon/\(connections.tenant)" }
+
+    var profile: ConnectorProfile {
+        let settings = context.settings
+        return ConnectorProfile(
+            id: settings[OpenCTISettings.id], name: settings[FalconIndicatorsSettings.name], kind: .stream,
+            scope: settings[FalconIndicatorsSettings.scope], usesBroker: false)
+    }
 
     // MARK: Run
 
     public func run(until stop: StopSignal) async throws {
         let settings = context.settings
         let log = context.log.with(.field("flow", context.name))
-        let health = context.health.component(context.name)
-        let openCTI = try connections.openCTI()
-        let version: PlatformVersion?
-        let registration: Registration
-        let profile = ConnectorProfile(
-            id: settings[OpenCTISettings.id], name: settings[FalconIndicatorsSettings.name], kind: .stream,
-            scope: settings[FalconIndicatorsSettings.scope], usesBroker: false)
-        do {
-            version = try await openCTI.platformVersion()
-            registration = try await openCTI.register(profile, on: version)
-        } catch { throw ConnectorError.refused(code: error.code, reason: error.description) }
-        log.info(
-            "Registered with OpenCTI",
-            .field("opencti.version", version.map { "\($0)" } ?? "unknown"), .field("reduced", registration.isReduced))
-        let prepared = try await prepare(registration.state, openCTI, version, log)
-        let progress = StreamState(prepared.start.state)
-        let ping = PingLoop(
-            client: openCTI, profile: profile, registration: registration, version: version, time: context.time,
-            state: { progress.connector.json },
-            handle: { event in await heed(event, progress, prepared.flow, log) })
+        let job = LiveStreamJob(context, profile: profile, log: log)
+        let session = try await job.register(with: try connections.openCTI())
+        let prepared = try await prepare(job, session.registration.state, log)
+        let progress = StreamState(prepared.beginning.start.state)
         var listener: MetricsListener?
         if settings[FalconIndicatorsSettings.metricsEnabled] {
             listener = try openMetrics(log)
         }
         let commands = BoundedChannel<FlowCommand>(capacity: 16)
         let status = FlowStatus()
-        FlowReports.register(status, flow: context.name, in: context.metrics, time: context.time)
-        health.report(.degraded("starting"))
-        log.info(
-            "Reading the live stream", .field("stream.position", prepared.start.state.startFrom.description),
-            .field("reason", prepared.start.reason), .field("generation", prepared.start.generation))
-        let outcome: Result<Void, any Error> = await withTaskGroup(of: Result<Void, any Error>?.self) { group in
-            group.addTask {
-                await ping.run()
-                return nil
-            }
-            group.addTask {
-                await watch(status, health, prepared)
-                return nil
-            }
-            group.addTask {
-                await reconcileDaily(prepared, commands, log)
-                return nil
-            }
-            group.addTask {
-                do {
-                    try await flow(prepared, openCTI, version, progress, status, commands, log, until: stop)
-                    return .success(())
-                } catch { return .failure(error) }
-            }
-            var outcome: Result<Void, any Error> = .success(())
-            for await ended in group {
-                guard let ended else { continue }
-                outcome = ended
-                break
-            }
-            commands.finish()
-            group.cancelAll()
-            return outcome
-        }
+        let ended: Result<Void, any Error>
+        do {
+            try await job.run(
+                session, prepared.beginning, progress: progress, status: status, commands: commands,
+                watch: { await prepared.quota.set(count: max($0.entryCount, 0)) },
+                beside: { await reconcileDaily(prepared, commands, log) },
+                flow: {
+                    try await flow(
+                        job, prepared, session.client, session.version, progress, status, commands, log, until: stop)
+                })
+            ended = .success(())
+        } catch { ended = .failure(error) }
         await listener?.stop()
-        // The position of the last commit, so that the platform and a successor know it.
-        if progress.restartReason == nil { await ping.force() }
-        if progress.hasGap {
-            try await context.store.setValues(flow: prepared.flow, [StartPosition.mustRecover: Array("gap".utf8)])
-        }
-        if let reason = progress.restartReason { throw ConnectorError.restart(reason: reason) }
-        try outcome.get()
+        try ended.get()
     }
 
     /// What a run needs besides the live stream.
     struct Prepared: Sendable {
-        var flow: Int64
-        var target: Int64
+        var beginning: LiveStreamJob.Beginning
         var falcon: FalconClient
-        var start: StartPosition
         var tenantPlatforms: [String: [String: IOCPlatforms]]
         var entryCount: Int
         var creators: [String]?
         var quota: Quota
     }
 
-    func prepare(
-        _ platformState: JSONObject?, _ openCTI: OpenCTIClient, _ version: PlatformVersion?, _ log: Log
-    ) async throws -> Prepared {
+    func prepare(_ job: LiveStreamJob, _ platformState: JSONObject?, _ log: Log) async throws -> Prepared {
         let settings = context.settings
         let falcon = try connections.falcon()
         let store = context.store
-        let flow = try await store.number(of: flowName, in: .flow)
-        let target = try await store.number(of: targetName, in: .target)
-        let values = try await store.values(flow: flow)
-        let checkpoint = try await store.checkpoints(flow: flow)[Self.partition]
-            .flatMap { SourcePosition(parsing: String(decoding: $0, as: UTF8.self)) }
-        let start = StartPosition.decide(
-            .init(
-                platform: platformState, values: values, checkpoint: checkpoint, target: target,
-                startTimestamp: settings[LiveStreamSettings.startTimestamp],
-                recoverDate: settings[LiveStreamSettings.recoverDate], now: context.time.now))
-        if !start.values.isEmpty {
-            // In one transaction with the position: what a new generation has not seen is swept, so it must not begin in
-            // the middle.
-            var commit = FlowCommit(flow: flow, target: target, fencingToken: context.fencingToken)
-            commit.values = start.values
-            commit.checkpoints[Self.partition] = []
-            try await store.commit(commit)
-        }
+        let beginning = try await job.begin(flowName, at: targetName, state: platformState)
+        let (flow, target, start) = (beginning.flow, beginning.target, beginning.start)
         let own = [settings[FalconSettings.clientID]] + settings[FalconIndicatorsSettings.ownedClientIDs]
         let creators = settings[FalconIndicatorsSettings.adopt] == .any ? nil : own
         do {
@@ -172,7 +115,7 @@ public struct FalconIndicatorsConnector: Connector {
             let counts = try await store.countEntries(target: target)
             let count = counts.reduce(0) { $0 + ($1.key == .absent ? 0 : $1.value) }
             return Prepared(
-                flow: flow, target: target, falcon: falcon, start: start,
+                beginning: beginning, falcon: falcon,
                 tenantPlatforms: Self.platforms(rules), entryCount: count, creators: creators,
                 quota: Quota(
                     ceiling: settings[FalconIndicatorsSettings.ceiling], count: count, ownClientIDs: own,
@@ -182,24 +125,17 @@ public struct FalconIndicatorsConnector: Connector {
         }
     }
 
-    static let partition = "live"
-
     func flow(
-        _ prepared: Prepared, _ openCTI: OpenCTIClient, _ version: PlatformVersion?, _ progress: StreamState,
-        _ status: FlowStatus, _ commands: BoundedChannel<FlowCommand>, _ log: Log, until stop: StopSignal,
-        sink: (any FlowSink)? = nil, stopsWhenCaughtUp: Bool = false
+        _ job: LiveStreamJob, _ prepared: Prepared, _ openCTI: OpenCTIClient, _ version: PlatformVersion?,
+        _ progress: StreamState, _ status: FlowStatus, _ commands: BoundedChannel<FlowCommand>, _ log: Log,
+        until stop: StopSignal, sink: (any FlowSink)? = nil, stopsWhenCaughtUp: Bool = false
     ) async throws {
         let settings = context.settings
-        let start = prepared.start
-        let stream = LiveStream(
-            LiveStreamOptions(
-                id: settings[LiveStreamSettings.id], listenDelete: settings[LiveStreamSettings.listenDelete],
-                noDependencies: settings[LiveStreamSettings.noDependencies],
-                withInferences: settings[LiveStreamSettings.withInferences]),
-            client: openCTI, from: start.state.streamStart, time: context.time)
-        let events = Events(
+        let start = prepared.beginning.start
+        let stream = job.stream(openCTI, from: start)
+        let events = StreamEvents(
             log: log, metrics: context.metrics, name: settings[FalconIndicatorsSettings.name], flow: context.name)
-        let source = IndicatorSource(
+        let source = LiveStreamSource(
             stream: stream, translator: IndicatorTranslator(policy(prepared), model: model), progress: progress,
             events: events, status: status, time: context.time, recoversEverything: start.recoversEverything,
             stopsWhenCaughtUp: stopsWhenCaughtUp)
@@ -207,9 +143,7 @@ public struct FalconIndicatorsConnector: Connector {
         limits.batchSize = settings[FalconIndicatorsSettings.batchSize]
         limits.maxInFlight = settings[FalconIndicatorsSettings.consumers]
         let core = FlowCore(
-            identity: .init(
-                flow: prepared.flow, target: prepared.target, partition: Self.partition,
-                fencingToken: context.fencingToken),
+            identity: prepared.beginning.identity(fencingToken: context.fencingToken),
             model: model, limits: limits, ceiling: context.ceiling, guards: context.guards,
             generation: start.generation, recovery: start.recovery, checkpoint: start.checkpoint,
             entryCount: prepared.entryCount)
@@ -259,34 +193,6 @@ public struct FalconIndicatorsConnector: Connector {
 
     // MARK: Beside the flow
 
-    private func heed(_ event: PingLoop.Event, _ progress: StreamState, _ flow: Int64, _ log: Log) async {
-        switch event {
-        case .ok:
-            // What the platform now holds: at the next start anything else is somebody's doing.
-            let text = JSONValue.object(progress.connector.json).bytes
-            do { try await context.store.setValues(flow: flow, [StartPosition.platformState: text]) } catch {
-                log.warning("The platform's state could not be noted", .field("error.code", error.code))
-            }
-        case .replaced(let state):
-            progress.replaced(
-                because: state == nil ? "the state was reset on the platform" : "the platform's state changed")
-            if let text = state.map({ JSONValue.object($0).bytes }) {
-                log.warning("The platform holds another state", .field("bytes", text.count))
-            }
-        case .registered: log.warning("The platform had forgotten this connector; it is registered again")
-        case .failed(let error): log.warning("A ping failed", .field("error.code", error.code), .cause(error))
-        }
-    }
-
-    private func watch(_ status: FlowStatus, _ health: HealthComponent, _ prepared: Prepared) async {
-        while !Task.isCancelled {
-            let snapshot = status.snapshot
-            health.report(FlowReports.health(snapshot, isStateEphemeral: context.isStateEphemeral))
-            await prepared.quota.set(count: max(snapshot.entryCount, 0))
-            do { try await context.time.sleep(for: .seconds(2)) } catch { return }
-        }
-    }
-
     private func reconcileDaily(
         _ prepared: Prepared, _ commands: BoundedChannel<FlowCommand>, _ log: Log
     ) async {
@@ -296,7 +202,7 @@ public struct FalconIndicatorsConnector: Connector {
             do {
                 try await context.time.sleep(for: .seconds(86_400))
                 let drifted = try await reconciler.findDrift(
-                    flow: prepared.flow, target: prepared.target, time: context.time
+                    flow: prepared.beginning.flow, target: prepared.beginning.target, time: context.time
                 ) { try await commands.send(.observe($0)) }
                 log.info("Compared the ledger with the tenant", .field("drifted", drifted))
             } catch is CancellationError {

@@ -19,15 +19,12 @@ extension FalconIndicatorsConnector {
         do { version = try await openCTI.platformVersion() } catch {
             throw ConnectorError.refused(code: error.code, reason: error.description)
         }
-        // From where the service stands: what it told the platform last counts as the platform's word.
-        let number = try await context.store.number(of: flowName, in: .flow)
-        let told = try await context.store.values(flow: number)[StartPosition.platformState]
-            .flatMap { try? JSONValue(parsing: $0) }?.object
-        let prepared = try await prepare(told, openCTI, version, .silent)
+        let job = LiveStreamJob(context, profile: profile, log: .silent)
+        let prepared = try await prepare(job, try await job.toldState(flowName), .silent)
         let status = FlowStatus()
         let sink = PlanSink(inner: sink(prepared, openCTI, version, .silent), report: report)
         try await flow(
-            prepared, openCTI, version, StreamState(prepared.start.state), status,
+            job, prepared, openCTI, version, StreamState(prepared.beginning.start.state), status,
             BoundedChannel(capacity: 1), .silent, until: stop, sink: sink, stopsWhenCaughtUp: true)
         return status.snapshot.accounting
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import ConnectorKit
 import Engine
 import JSON
 import OpenCTI
@@ -10,7 +11,7 @@ import STIX
 /// event was first seen.
 ///
 /// Not `Sendable`: it keeps a JSON parser. One belongs to one reader.
-final class IndicatorTranslator {
+final class IndicatorTranslator: StreamTranslator {
     struct Policy: Sendable {
         var actionOnIP = IOCAction.detect
         var actionOnDomain = IOCAction.detect

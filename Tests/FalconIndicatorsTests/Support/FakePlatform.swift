@@ -7,6 +7,7 @@ import OpenCTI
 import Telemetry
 import TestKit
 
+@testable import ConnectorKit
 @testable import Engine
 @testable import FalconIndicators
 
@@ -41,14 +42,14 @@ struct FakePlatform {
     func source(
         _ policy: IndicatorTranslator.Policy = .init(), model: IOCModel, from start: StreamStart = StreamStart(),
         recoversEverything: Bool = false, metrics: Metrics = Metrics(), progress: StreamState? = nil
-    ) -> IndicatorSource {
+    ) -> LiveStreamSource<IndicatorTranslator> {
         let stream = LiveStream(
             LiveStreamOptions(id: "7d0e4f52-6f6f-4f0e-9c51-2f0a7c1d9b33"), client: client, from: start, time: time,
             seed: 1)
-        return IndicatorSource(
+        return LiveStreamSource<IndicatorTranslator>(
             stream: stream, translator: IndicatorTranslator(policy, model: model),
             progress: progress ?? StreamState(ConnectorState(startFrom: start.position, recoverUntil: nil)),
-            events: Events(log: .silent, metrics: metrics, name: "Test", flow: "flow"), status: FlowStatus(),
+            events: StreamEvents(log: .silent, metrics: metrics, name: "Test", flow: "flow"), status: FlowStatus(),
             time: time, recoversEverything: recoversEverything)
     }
 }

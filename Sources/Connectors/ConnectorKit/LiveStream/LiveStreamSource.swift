@@ -1,20 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Base
-import Engine
-import OpenCTI
-import Storage
+public import Base
+public import Engine
+public import OpenCTI
+public import Storage
 import Synchronization
 import Telemetry
+
+/// Makes items out of a live stream's events. One belongs to one reader, so it may keep a parser.
+public protocol StreamTranslator {
+    /// One event, its place already in the item. Pure: no network, no log; the only clock is `now`.
+    ///
+    /// - Parameters:
+    ///   - kind: the name of the server-sent event, which decides; never the `type` inside.
+    ///   - data: the text of its data line.
+    ///   - now: when it was first seen.
+    func translate(_ kind: StreamFrame.Kind, _ data: UnsafeRawBufferPointer, into item: inout Item, now: Instant)
+    /// Looks up what the events of a batch need and completes their items. Faults that pass are waited for here.
+    ///
+    /// - Throws: what only a new start can mend, and cancellation.
+    func complete(_ items: inout [Item], now: Instant) async throws
+}
+
+extension StreamTranslator {
+    public func complete(_ items: inout [Item], now: Instant) async throws {}
+}
 
 /// The live stream as a source of items.
 ///
 /// An actor, so that the translator with its parser belongs to one reader.
-actor IndicatorSource: FlowSource {
+public actor LiveStreamSource<Translator: StreamTranslator>: FlowSource {
     private let stream: LiveStream
-    private let translator: IndicatorTranslator
+    private let translator: Translator
     private let progress: StreamState
-    private let events: Events
+    private let events: StreamEvents
     private let status: FlowStatus
     private let time: any TimeSource
     /// Whether a recovery from the very beginning is under way: its end makes the ledger complete.
@@ -25,8 +44,11 @@ actor IndicatorSource: FlowSource {
     private var lastData: EventID?
     private let isClosed = Atomic(false)
 
-    init(
-        stream: LiveStream, translator: sending IndicatorTranslator, progress: StreamState, events: Events,
+    /// - Parameters:
+    ///   - recoversEverything: a recovery from the very beginning is under way; its end becomes a marker item.
+    ///   - stopsWhenCaughtUp: ends with the first heartbeat after it, for a dry run.
+    public init(
+        stream: LiveStream, translator: sending Translator, progress: StreamState, events: StreamEvents,
         status: FlowStatus, time: any TimeSource, recoversEverything: Bool, stopsWhenCaughtUp: Bool = false
     ) {
         self.stream = stream
@@ -39,7 +61,7 @@ actor IndicatorSource: FlowSource {
         self.stopsWhenCaughtUp = stopsWhenCaughtUp
     }
 
-    func next() async throws -> SourceRead {
+    public func next() async throws -> SourceRead {
         while true {
             if let reason = progress.restartReason { throw ConnectorError.restart(reason: reason) }
             if isClosed.load(ordering: .relaxed) || (stopsWhenCaughtUp && hasCaughtUp) { return .end }
@@ -51,6 +73,7 @@ actor IndicatorSource: FlowSource {
             var items: [Item] = []
             items.reserveCapacity(batch.frames.count + 1)
             translate(batch, isRecovering: await stream.isRecovering, into: &items)
+            try await complete(&items)
             // After the frames: the end of a recovery must not overtake its last ones.
             for notice in batch.notices { heed(notice, &items) }
             if stopsWhenCaughtUp, batch.frames.contains(where: { $0.kind == .heartbeat }) {
@@ -99,6 +122,13 @@ actor IndicatorSource: FlowSource {
         }
     }
 
+    /// While facts are looked up, a stop must not wait for them.
+    private func complete(_ items: inout [Item]) async throws {
+        do { try await translator.complete(&items, now: time.now) } catch {
+            if isClosed.load(ordering: .relaxed) { items = [] } else { throw error }
+        }
+    }
+
     private func heed(_ notice: StreamNotice, _ items: inout [Item]) {
         switch notice {
         case .connected:
@@ -125,11 +155,11 @@ actor IndicatorSource: FlowSource {
         }
     }
 
-    func acknowledge(_ position: SourcePosition) async {
+    public func acknowledge(_ position: SourcePosition) async {
         progress.isDurable(EventID(milliseconds: position.major, sequence: position.minor))
     }
 
-    func item(from letter: DeadLetter) async -> Item? {
+    public func item(from letter: DeadLetter) async -> Item? {
         // `<event> <position>`, as the engine wrote it.
         let parts = letter.position.split(separator: " ")
         guard parts.count == 2, let group = SourcePosition(parsing: parts[1]) else { return nil }
@@ -145,17 +175,19 @@ actor IndicatorSource: FlowSource {
             time: Instant(milliseconds: Int64(clamping: group.major)), label: String(parts[0]))
         item.input = InputSlice(letter.input)
         letter.input.withUnsafeBytes { translator.translate(kind, $0, into: &item, now: time.now) }
-        return item
+        var items = [item]
+        do { try await translator.complete(&items, now: time.now) } catch { return nil }
+        return items.first
     }
 
-    nonisolated func close() async {
+    public nonisolated func close() async {
         isClosed.store(true, ordering: .relaxed)
         await stream.close()
     }
 }
 
 /// The position as the platform keeps it, for the ping loop: only what is durable here is told there.
-final class StreamState: Sendable {
+public final class StreamState: Sendable {
     private struct State {
         var connector: ConnectorState
         var restartReason: String?
@@ -163,11 +195,11 @@ final class StreamState: Sendable {
     }
     private let state: Mutex<State>
 
-    init(_ connector: ConnectorState) { state = Mutex(State(connector: connector)) }
+    public init(_ connector: ConnectorState) { state = Mutex(State(connector: connector)) }
 
-    var connector: ConnectorState { state.withLock { $0.connector } }
-    var hasGap: Bool { state.withLock { $0.hasGap } }
-    var restartReason: String? { state.withLock { $0.restartReason } }
+    public var connector: ConnectorState { state.withLock { $0.connector } }
+    public var hasGap: Bool { state.withLock { $0.hasGap } }
+    public var restartReason: String? { state.withLock { $0.restartReason } }
 
     func isDurable(_ position: EventID) { state.withLock { $0.connector.startFrom = position } }
     func recoveryIsOff() { state.withLock { $0.connector.recoverUntil = nil } }
@@ -181,5 +213,5 @@ final class StreamState: Sendable {
     }
 
     /// The platform holds another state than ours: everything that depends on it starts again.
-    func replaced(because reason: String) { state.withLock { $0.restartReason = reason } }
+    public func replaced(because reason: String) { state.withLock { $0.restartReason = reason } }
 }

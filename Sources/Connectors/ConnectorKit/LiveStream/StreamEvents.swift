@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import OpenCTI
-import Telemetry
+public import OpenCTI
+public import Telemetry
 
 /// What is worth telling: one method a thing, which writes the line and moves the counter, so that they can't drift.
-final class Events: Sendable {
+public final class StreamEvents: Sendable {
     private let log: Log
     private let name: String
     private let processed: Family<Counter>
@@ -12,7 +12,7 @@ final class Events: Sendable {
     private let disconnects: Counter
 
     /// - Parameter name: the connector's name on the platform: a label of the original's metrics.
-    init(log: Log, metrics: Metrics, name: String, flow: String) {
+    public init(log: Log, metrics: Metrics, name: String, flow: String) {
         self.log = log
         self.name = name
         // The original's metrics: name, help and labels as they were.
@@ -26,16 +26,16 @@ final class Events: Sendable {
         ).with(flow)
     }
 
-    func message(_ action: String, _ id: EventID) {
+    public func message(_ action: String, _ id: EventID) {
         // A closed set of labels: what the platform does not define is one of them.
         let action = ["create", "update", "delete", "merge"].contains(action) ? action : "unknown"
         processed.with(name, action).add()
         currentState.set(id.milliseconds)
     }
 
-    func connected() { log.info("Connected to the live stream") }
+    public func connected() { log.info("Connected to the live stream") }
 
-    func disconnected(_ end: StreamEnd, _ wait: Duration) {
+    public func disconnected(_ end: StreamEnd, _ wait: Duration) {
         disconnects.add()
         guard let code = end.code else {
             log.info("The live stream ended and is connected again", .field("wait", wait))
@@ -46,12 +46,12 @@ final class Events: Sendable {
             .field("wait", wait))
     }
 
-    func gap(_ position: EventID, _ first: EventID) {
+    public func gap(_ position: EventID, _ first: EventID) {
         log.error(
             "OpenCTI no longer holds the events after our position: everything is read once more",
             .field("stream.position", position.description),
             .field("stream.first", first.description))
     }
 
-    func recoveryRefused() { log.warning("OpenCTI does not recover this stream; only live events come") }
+    public func recoveryRefused() { log.warning("OpenCTI does not recover this stream; only live events come") }
 }

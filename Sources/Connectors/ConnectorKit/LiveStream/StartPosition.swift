@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Base
-import Engine
-import JSON
-import OpenCTI
+public import Base
+public import Engine
+public import JSON
+public import OpenCTI
 import Storage
 
 /// Where a run begins, and what the ledger knows by then. Decided from three witnesses: the platform's copy of the state,
@@ -11,42 +11,56 @@ import Storage
 ///
 /// The platform wins if its copy is not what we last wrote: an operator has reset it, or the original ran meanwhile. A start
 /// without a ledger reads everything once, up to where the original stood, so that no deletion since then is missed.
-struct StartPosition: Sendable {
-    var state: ConnectorState
-    var generation: Int64
-    var recovery: FlowCore.Recovery
+public struct StartPosition: Sendable {
+    public var state: ConnectorState
+    public var generation: Int64
+    public var recovery: FlowCore.Recovery
     /// A recovery from the very beginning is under way: its end makes the ledger complete.
-    var recoversEverything: Bool
+    public var recoversEverything: Bool
     /// An earlier run ended between the end of its recovery and the sweep.
-    var mustSweep: Bool
+    public var mustSweep: Bool
     /// The ledger has to look at the tenant first: it never did, or another program has written there.
-    var mustIndex: Bool
-    var checkpoint: SourcePosition?
+    public var mustIndex: Bool
+    public var checkpoint: SourcePosition?
     /// To be made durable before reading begins. Not empty when the durable position no longer holds.
-    var values: [String: [UInt8]?] = [:]
-    var reason: String
+    public var values: [String: [UInt8]?] = [:]
+    public var reason: String
 
-    static let platformState = "platform.state"
-    static let mustRecover = "recovery.forced"
-    static let recoveryScope = "recovery.scope"
-    static let recoveryUntil = "recovery.until"
+    public static let platformState = "platform.state"
+    public static let mustRecover = "recovery.forced"
+    public static let recoveryScope = "recovery.scope"
+    public static let recoveryUntil = "recovery.until"
     /// The number of the target whose listing the ledger has read.
-    static let indexed = "indexed"
+    public static let indexed = "indexed"
 
-    struct Witnesses: Sendable {
+    /// What is known at the start.
+    public struct Witnesses: Sendable {
         /// The platform's copy, as registered.
-        var platform: JSONObject?
+        public var platform: JSONObject?
         /// The store's small values and the durable position.
-        var values: [String: [UInt8]]
-        var checkpoint: SourcePosition?
+        public var values: [String: [UInt8]]
+        public var checkpoint: SourcePosition?
         /// The tenant's number in the store.
-        var target: Int64
-        var startTimestamp: String?
-        var recoverDate: String?
-        var now: Instant
+        public var target: Int64
+        public var startTimestamp: String?
+        public var recoverDate: String?
+        public var now: Instant
+
+        public init(
+            platform: JSONObject?, values: [String: [UInt8]], checkpoint: SourcePosition?, target: Int64,
+            startTimestamp: String?, recoverDate: String?, now: Instant
+        ) {
+            self.platform = platform
+            self.values = values
+            self.checkpoint = checkpoint
+            self.target = target
+            self.startTimestamp = startTimestamp
+            self.recoverDate = recoverDate
+            self.now = now
+        }
     }
 
-    static func decide(_ witnesses: Witnesses) -> StartPosition {
+    public static func decide(_ witnesses: Witnesses) -> StartPosition {
         func text(_ name: String) -> String? { witnesses.values[name].map { String(decoding: $0, as: UTF8.self) } }
         let generation = text(FlowValues.generation).flatMap { Int64($0) } ?? 0
         let remote = ConnectorState(witnesses.platform)
