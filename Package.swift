@@ -65,6 +65,7 @@ let package = Package(
         module("Falcon", in: "Vendors", ["Base", "HTTPClient", "JSON", "Telemetry"]),
         module("Sekoia", in: "Vendors", ["Base", "HTTPClient", "JSON"]),
         module("HarfangLab", in: "Vendors", ["Base", "HTTPClient", "JSON"]),
+        module("CrowdSec", in: "Vendors", ["Base", "HTTPClient", "JSON"]),
 
         module("Engine", in: "", ["Base", "Hashing", "JSON", "NetAddress", "Settings", "Storage", "Telemetry"]),
 
@@ -82,6 +83,7 @@ let package = Package(
                 "Settings",
                 "Storage", "STIX", "Telemetry",
             ]),
+        module("CrowdSecEnrichment", in: "Connectors", ["Base", "CrowdSec", "JSON", "STIX"]),
 
         module(
             "FalconInventories", in: "Connectors",
