@@ -83,7 +83,12 @@ let package = Package(
                 "Settings",
                 "Storage", "STIX", "Telemetry",
             ]),
-        module("CrowdSecEnrichment", in: "Connectors", ["Base", "CrowdSec", "JSON", "STIX"]),
+        module(
+            "CrowdSecEnrichment", in: "Connectors",
+            [
+                "Base", "ConnectorKit", "CrowdSec", "Engine", "HTTPClient", "Hashing", "JSON", "NetAddress", "OpenCTI",
+                "STIX", "Settings", "Storage", "Telemetry",
+            ]),
 
         module(
             "FalconInventories", in: "Connectors",
@@ -131,6 +136,13 @@ let package = Package(
         tests("OCSFTests", ["JSON", "OCSF"]),
         tests("OpenCTITests", ["Base", "HTTPClient", "JSON", "OpenCTI", "STIX", "Vectors"]),
         tests("FalconTests", ["Base", "Falcon", "HTTPClient", "JSON", "TestKit", "Vectors"]),
+        tests("CrowdSecTests", ["Base", "CrowdSec", "HTTPClient", "JSON", "TestKit", "Vectors"]),
+        tests(
+            "CrowdSecEnrichmentTests",
+            [
+                "Base", "ConnectorKit", "CrowdSec", "CrowdSecEnrichment", "Engine", "HTTPClient", "JSON", "OpenCTI",
+                "STIX", "Settings", "Storage", "Telemetry", "TestKit", "Vectors",
+            ]),
         tests("EngineTests", ["Base", "Engine", "NetAddress", "Settings", "Storage", "Telemetry", "TestKit"]),
         tests("SimulationTests", ["Base", "Engine", "NetAddress", "Storage"]),
         tests(

@@ -5,7 +5,7 @@ public import Engine
 public import Falcon
 public import HTTPClient
 public import OpenCTI
-import Settings
+public import Settings
 import Synchronization
 public import Telemetry
 
@@ -22,13 +22,13 @@ public struct Connections: Sendable {
 
     private func makeOpenCTI() throws -> OpenCTIClient {
         let settings = context.settings
-        let transport = try transport("opencti", settings[OpenCTISettings.verification]) { tls in
-            if let file = settings[OpenCTISettings.authorities] { tls.authorities.append(Self.pem(file.text)) }
+        let transport = try transport("opencti", settings[OpenCTISettings.verification]) { http in
+            if let file = settings[OpenCTISettings.authorities] { http.tls.authorities.append(Self.pem(file.text)) }
         }
-        let token = RereadSecret(settings.source(of: OpenCTISettings.token))
+        let token = rereading(OpenCTISettings.token)
         let headers = settings[OpenCTISettings.customHeaders].map { CustomHeaders(parsing: $0.reveal()).headers }
         let configuration = try OpenCTIClient.Configuration(
-            url: settings[OpenCTISettings.url].text, token: { token.value() }, userAgent: Self.userAgent,
+            url: settings[OpenCTISettings.url].text, token: token, userAgent: Self.userAgent,
             customHeaders: headers ?? [:])
         return OpenCTIClient(transport: transport, configuration: configuration, time: context.time)
     }
@@ -45,7 +45,9 @@ public struct Connections: Sendable {
         try configured("\(kind)") { try transport(kind, .system) { _ in } }
     }
 
-    private func configured<Client>(_ connection: String, _ make: () throws -> Client) throws -> Client {
+    /// Makes a client of the connection; what is wrong with its settings comes as
+    /// ``ConnectorError/configuration(setting:reason:)``.
+    public func configured<Client>(_ connection: String, _ make: () throws -> Client) throws -> Client {
         do { return try make() } catch let error as any ActionableError {
             throw ConnectorError.configuration(setting: "connection \(connection)", reason: error.description)
         }
@@ -85,8 +87,15 @@ public struct Connections: Sendable {
         return "\(address)/\(settings[FalconSettings.memberCID] ?? settings[FalconSettings.clientID])"
     }
 
-    private func transport(
-        _ kind: StaticString, _ verification: TLSVerification, _ adjust: (inout TLSConfiguration) -> Void
+    /// The text of a secret setting, read again now and then where it comes from a file.
+    public func rereading(_ setting: Setting<Secret>) -> @Sendable () -> Secret {
+        let secret = RereadSecret(context.settings.source(of: setting))
+        return { secret.value() }
+    }
+
+    /// A transport of its own for one connection, with metrics; `adjust` sets what is particular to it.
+    public func transport(
+        _ kind: StaticString, _ verification: TLSVerification, _ adjust: (inout HTTPConfiguration) -> Void
     ) throws -> Metered<CurlTransport> {
         var configuration = HTTPConfiguration(userAgent: Self.userAgent)
         switch verification {
@@ -100,7 +109,7 @@ public struct Connections: Sendable {
             configuration.tls.authorities = [.file(path.text)]
             configuration.tls.trustsSystemAuthorities = false
         }
-        adjust(&configuration.tls)
+        adjust(&configuration)
         let observer = HTTPMetrics(context.metrics, connection: "\(kind)")
         return Metered(try CurlTransport(configuration: configuration), observer: observer, time: context.time)
     }
@@ -109,7 +118,8 @@ public struct Connections: Sendable {
         text.contains("-----BEGIN") ? .text(Secret(text)) : .file(text)
     }
 
-    static var userAgent: String { "Sallyport/\(BuildInfo.version)" }
+    /// `Sallyport/1.0.0`
+    public static var userAgent: String { "Sallyport/\(BuildInfo.version)" }
 }
 
 /// A secret whose file is looked at again now and then, so that a rotated one is in force without a restart.

@@ -96,6 +96,18 @@ public struct CrowdSecClient: Sendable {
         }
     }
 
+    /// Asks about a loopback address, once: whether the service is there and takes the key, at no charge.
+    ///
+    /// - Returns: the status, 404 as a rule.
+    public func probe() async throws(CrowdSecError) -> Int {
+        switch await attempt("127.0.0.1", by: .never) {
+        case .body(let body): return body == nil ? 404 : 200
+        case .refused(let error): throw error
+        case .tooMany: throw .quotaExceeded
+        case .failed(let error, _): throw error(1)
+        }
+    }
+
     /// Reads the body of a 200.
     public static func answer(reading body: [UInt8]?) throws(CrowdSecError) -> CTIAnswer {
         guard let body else { return .notFound }

@@ -91,9 +91,11 @@ public final class LookupGate: Sendable {
                     handOver(reopeningAt: moment)
                     throw .quotaExceeded
                 }
-                do { try await time.sleep(untilUptime: moment) } catch {
-                    handOver(reopeningAt: moment)
-                    throw .cancelled
+                if moment > time.uptime {
+                    do { try await time.sleep(untilUptime: moment) } catch {
+                        handOver(reopeningAt: moment)
+                        throw .cancelled
+                    }
                 }
                 return state.withLock { Turn(series: $0.series, isProbe: true) }
             case .join:

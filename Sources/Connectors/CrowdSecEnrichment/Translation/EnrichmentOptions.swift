@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JSON
 import STIX
 
 /// What an enrichment makes of an answer: the settings that translation depends on, with the original's code defaults.
@@ -45,7 +44,7 @@ struct EnrichmentOptions: Sendable, Hashable {
     }
 }
 
-/// The observable that is enriched, from the platform's own record and its STIX form.
+/// The observable that is enriched, out of the platform's request.
 struct EnrichedObservable: Sendable {
     /// `ipv4-addr--…`
     var stixID: String
@@ -56,16 +55,11 @@ struct EnrichedObservable: Sendable {
     var description: String?
     /// Ids of all its markings, TLP or not.
     var markings: [String] = []
-    /// The object that goes back in the bundle; the stamp and a reference are added to it.
+    /// Labels it carries already.
+    var labels: [String] = []
+    /// The object that goes back in the bundle, with the stamp and a reference added to it.
     var stix: STIXObject
-
-    var isIPv6: Bool { stixID.hasPrefix("ipv6-addr--") }
-
-    /// OpenCTI's extension of STIX objects, where today's platforms keep what older exporters wrote as `x_opencti_…`.
-    static let octiExtension = "extension-definition--ea279b3e-5c71-4632-ac08-831c66a786ba"
-
-    /// A property of ours in either form.
-    static func property(_ name: String, of object: STIXObject) -> JSONValue? {
-        object["x_opencti_" + name] ?? object["extensions"]?[octiExtension]?[name]
-    }
+    var isIPv6: Bool
+    /// A playbook or a draft takes everything from the bundle: nothing may be written beside it.
+    var isSelfContained = false
 }

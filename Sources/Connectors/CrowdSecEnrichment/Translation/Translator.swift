@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import ConnectorKit
 import CrowdSec
 import JSON
 import STIX
@@ -50,6 +51,7 @@ struct Translator: Sendable {
         case .notFound: draft.addUnknown()
         case .item(let item): draft.add(item)
         }
+        if observable.isSelfContained { draft.gatherUp() }
         return draft.enrichment
     }
 
@@ -131,7 +133,7 @@ private struct Draft {
 
     private static func references(of object: STIXObject) -> [JSONValue] {
         (object["external_references"]?.array ?? [])
-            + (EnrichedObservable.property("external_references", of: object)?.array ?? [])
+            + (EntityAttributes(object).value("external_references")?.array ?? [])
     }
 
     private mutating func addNote(_ content: String, about address: String) {
@@ -176,7 +178,7 @@ private struct Draft {
             name: "CrowdSec CTI (\(reputation) IP: \(address))", description: "CrowdSec CTI detection for \(address)")
         if reputation == "malicious" { details.indicatorTypes = ["malicious-activity"] }
         details.mainObservableType =
-            EnrichedObservable.property("type", of: observable.stix)?.string ?? observable.type
+            EntityAttributes(observable.stix).type ?? observable.type
         var common = common(confidence: confidence)
         common.externalReferences = References.lists(of: item)
         enrichment.references = References.unique(enrichment.references + common.externalReferences)
@@ -268,6 +270,26 @@ private struct Draft {
         let id = ids.sighting(
             of: real, at: .text(place), firstSeen: details.firstSeen, lastSeen: details.lastSeen)
         append(.sighting(id: id, of: sighted, at: [place], details, common))
+    }
+
+    // MARK: Playbooks and drafts
+
+    /// Puts into the bundle what is else written beside it: labels onto the observable, the author as an object.
+    mutating func gatherUp() {
+        guard var object = enrichment.objects.first else { return }
+        var labels = observable.labels
+        for wish in enrichment.labels where !labels.contains(where: { $0.lowercased() == wish.value.lowercased() }) {
+            labels.append(wish.value)
+        }
+        if !labels.isEmpty { object["labels"] = .array(labels.map { .string($0) }) }
+        enrichment.objects[0] = object
+        if enrichment.hasAuthor {
+            enrichment.objects.append(
+                .identity(
+                    id: platform.author, name: options.organizationName, identityClass: "organization",
+                    description: options.organizationDescription, CommonProperties(at: time)))
+        }
+        enrichment.references = []
     }
 
     private static func moment(_ text: String?) -> Instant? { text.flatMap { Instant(parsing: $0) } }
