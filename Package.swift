@@ -98,12 +98,14 @@ let package = Package(
         module("SimulatorKit", in: "Simulators", ["Base", "HTTPServer", "JSON"]),
         module("OpenCTISimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "SimulatorKit"]),
         module("FalconSimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "SimulatorKit"]),
+        module("CrowdSecSimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "NetAddress", "SimulatorKit"]),
         module("HarfangLabSimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "SimulatorKit"]),
 
         .executableTarget(
             name: "sallyport",
             dependencies: [
-                "Base", "CLinux", "ConnectorKit", "Engine", "Falcon", "FalconIndicators", "FalconSimulator",
+                "Base", "CLinux", "ConnectorKit", "CrowdSec", "CrowdSecEnrichment", "CrowdSecSimulator", "Engine",
+                "Falcon", "FalconIndicators", "FalconSimulator",
                 "HarfangLabSimulator",
                 "HTTPClient", "HTTPServer",
                 "Hashing", "JSON", "NetAddress", "OpenCTI", "OpenCTISimulator", "STIX", "Settings", "SimulatorKit",

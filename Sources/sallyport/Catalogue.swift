@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CrowdSecEnrichment
 import Engine
 import FalconIndicators
 import Settings
 
 /// Everything that this program can run.
 enum Catalogue {
-    static let connectors: [any Connector.Type] = [FalconIndicatorsConnector.self]
+    static let connectors: [any Connector.Type] = [FalconIndicatorsConnector.self, CrowdSecEnrichmentConnector.self]
 
     static let settings = SettingsCatalogue(connectors: connectors.map { $0.declaration })
 

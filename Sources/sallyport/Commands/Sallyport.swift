@@ -11,7 +11,8 @@ extension Command {
                 """,
             options: [CommandLineProgram.json],
             subcommands: [
-                .run, .check, .plan, .explain, .dlq, .approve, .pattern, .settings, .simulate, .demo, .documents,
+                .run, .check, .plan, .explain, .dlq, .approve, .enrich, .pattern, .settings, .simulate, .demo,
+                .documents,
                 .reference, .version, .completions,
             ])
     }

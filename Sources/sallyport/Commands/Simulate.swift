@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import CrowdSecSimulator
 import Engine
 import FalconSimulator
 import HarfangLabSimulator
@@ -10,7 +11,7 @@ import Settings
 import SimulatorKit
 
 extension Command {
-    /// `sallyport simulate opencti|falcon|harfanglab`
+    /// `sallyport simulate opencti|falcon|harfanglab|crowdsec`
     static let simulate: Command = Command(
         name: "simulate", summary: "Stand in for a vendor's system, strictly, with faults on request.",
         discussion: """
@@ -24,7 +25,7 @@ extension Command {
                 meaning: "A platform with 3,000 indicators, whose stream breaks once:"),
         ],
         options: Simulation.options,
-        subcommands: [Simulation.openCTI, Simulation.falcon, Simulation.harfangLab])
+        subcommands: [Simulation.openCTI, Simulation.falcon, Simulation.harfangLab, Simulation.crowdSec])
 }
 
 /// The commands below `simulate`.
@@ -101,6 +102,23 @@ private enum Simulation {
                 }
                 let platform = try SimulatedOpenCTI(configuration)
                 return await serve(platform.server, arguments)
+            })
+    }()
+
+    static let crowdSec: Command = {
+        let quota = Option(
+            name: "daily-quota", value: "N", doc: "Addresses a day and a key; more are refused with 429.")
+        let limit = Option(name: "requests-per-second", value: "N", doc: "More are refused with 429.")
+        return Command(
+            name: "crowdsec", summary: "CrowdSec's CTI API: one address a call, invented records.",
+            options: [quota, limit],
+            run: { arguments in
+                var configuration = CrowdSecConfiguration()
+                configuration.options = try common(arguments)
+                configuration.dailyQuota = try arguments.value(quota, as: Int.self)
+                configuration.requestsPerSecond = try arguments.value(limit, as: Int.self)
+                let crowdSec = try SimulatedCrowdSec(configuration)
+                return await serve(crowdSec.server, arguments)
             })
     }()
 

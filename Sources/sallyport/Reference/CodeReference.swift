@@ -48,7 +48,10 @@ struct CodeReference: Sendable {
         let codes: [CodeReference]
     }
 
-    static let areas: [Area] = [falcon, openCTI, stream, events, guards, http, state, process, reasons]
+    static let areas: [Area] = [
+        crowdSec,
+        falcon, openCTI, stream, events, guards, http, state, process, reasons,
+    ]
 
     private static let falcon = Area(
         title: "CrowdStrike Falcon",

@@ -27,12 +27,7 @@ struct ConfigurationChoice: Sendable {
 
     /// - Parameter name: a positional argument that names the connector; the same as `--connector`.
     init(_ arguments: ParsedArguments, name: String? = nil) throws(UsageError) {
-        overrides = try arguments.all(Self.set).map { text throws(UsageError) in
-            guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
-                throw UsageError("“\(text)” is no KEY=VALUE.", remedy: "", path: arguments.path)
-            }
-            return .init(key: String(text[..<equals]), text: String(text[text.index(after: equals)...]))
-        }
+        overrides = try Self.overrides(arguments)
         if let wanted = name ?? arguments[Self.connector] {
             dropIn = try Catalogue.connector(named: wanted, path: arguments.path)
             path = nil
@@ -44,6 +39,16 @@ struct ConfigurationChoice: Sendable {
             throw UsageError(
                 "There is neither a sallyport.yaml nor a connector's name.",
                 remedy: "Give --config FILE, or --connector NAME to replace a single connector.", path: arguments.path)
+        }
+    }
+
+    /// What `--set` says.
+    static func overrides(_ arguments: ParsedArguments) throws(UsageError) -> [SettingsInput.Override] {
+        try arguments.all(set).map { text throws(UsageError) in
+            guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
+                throw UsageError("“\(text)” is no KEY=VALUE.", remedy: "", path: arguments.path)
+            }
+            return .init(key: String(text[..<equals]), text: String(text[text.index(after: equals)...]))
         }
     }
 
