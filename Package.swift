@@ -157,7 +157,8 @@ let package = Package(
         tests(
             "SimulatorTests",
             [
-                "Base", "FalconSimulator", "HTTPClient", "HTTPServer", "JSON", "OpenCTISimulator", "SimulatorKit",
+                "Base", "CrowdSecSimulator",
+                "FalconSimulator", "HTTPClient", "HTTPServer", "JSON", "OpenCTISimulator", "SimulatorKit",
                 "Vectors",
             ]),
         tests("CommandLineTests", ["Base", "JSON", "Settings", "sallyport"]),

@@ -3,6 +3,7 @@
 import Base
 import ConnectorKit
 import CrowdSec
+import Engine
 import JSON
 import NetAddress
 import OpenCTI

@@ -37,9 +37,9 @@ enum CrowdSecSettings {
     static let organizationName = Setting<UnquotedText>(
         "crowdsec.name", default: "CrowdSec", "Name of the organization that is the author of everything."
     ).at(.flow("organization_name"))
-    static let organizationDescription = Setting<UnquotedText>(
-        "crowdsec.description", default: "Curated Threat Intelligence Powered by the Crowd",
-        "Its description, where it has to be created."
+    static let organizationDescription = Setting<UnquotedText?>(
+        "crowdsec.description",
+        "Its description, where it has to be created; without it, “\(EnrichmentOptions().organizationDescription)”."
     ).at(.flow("organization_description"))
     static let minDelay = Setting<Int>(
         "crowdsec.min_delay_between_enrichments", default: 300,
@@ -145,7 +145,7 @@ extension EnrichmentOptions {
     init(_ settings: ResolvedSettings) {
         typealias Names = CrowdSecSettings
         organizationName = settings[Names.organizationName].text
-        organizationDescription = settings[Names.organizationDescription].text
+        organizationDescription = settings[Names.organizationDescription]?.text ?? organizationDescription
         maxTLP = settings[Names.maxTLP].level
         minDelay = .seconds(settings[Names.minDelay])
         stampsDescription = settings[Names.stampsDescription]
