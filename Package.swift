@@ -91,6 +91,12 @@ let package = Package(
             ]),
 
         module(
+            "FalconActions", in: "Connectors",
+            [
+                "Base", "ConnectorKit", "Engine", "Falcon", "HTTPClient", "JSON", "NetAddress", "STIX", "Settings",
+                "Telemetry",
+            ]),
+        module(
             "FalconInventories", in: "Connectors",
             ["Base", "ConnectorKit", "Engine", "Falcon", "JSON", "OCSF", "Settings", "Storage", "Telemetry"]),
 
@@ -153,6 +159,9 @@ let package = Package(
                 "Base", "ConnectorKit", "Engine", "Falcon", "FalconIndicators", "HTTPClient", "JSON", "OpenCTI", "STIX", "Storage",
                 "Telemetry", "TestKit", "Vectors",
             ]),
+        tests(
+            "FalconActionsTests",
+            ["Base", "Engine", "Falcon", "FalconActions", "HTTPClient", "JSON", "Telemetry", "TestKit", "Vectors"]),
         tests("FalconInventoriesTests", ["Base", "Falcon", "FalconInventories", "JSON", "OCSF", "Vectors"]),
         tests(
             "SimulatorTests",

@@ -16,11 +16,16 @@ import Synchronization
 /// | `POST /_admin/settings` | changes ``FalconConfiguration`` while it runs, keys in snake case |
 /// | `POST /_admin/tokens/revoke` | makes every token invalid |
 /// | `POST /_admin/sightings` | hosts and processes that have seen a value |
+/// | `POST /_admin/entities/{kind}` | loads `hosts`, `host_groups`, `alerts`, `cases`, `incidents`, `behaviors`, `policies`, `users`, `identities` or `logins`: a list of objects as the API shows them |
+/// | `GET /_admin/entities/{kind}` | all of them, as they stand now |
+/// | `POST /_admin/hosts/generate` `{"count":1000}` | plain hosts, the newest first seen now |
+/// | `POST /_admin/hosts/remove` `{"ids":[…]}` | takes hosts out of the lists |
 struct FalconAdmin {
     let vendor: FalconVendor
 
     func add(to router: inout Router) {
         let vendor = vendor
+        addEntities(to: &router)
         router.get("/_admin/iocs") { request in .now(dump(vendor, request)) }
         router.post("/_admin/iocs") { request in
             do {
@@ -54,6 +59,38 @@ struct FalconAdmin {
             guard let value = request.json, vendor.addSighting(value) else {
                 return .now(.problem("send type, value and devices"))
             }
+            return .now(.done())
+        }
+    }
+
+    private func addEntities(to router: inout Router) {
+        let vendor = vendor
+        router.post("/_admin/entities/{kind}") { request in
+            guard let objects = request.json?.array?.compactMap(\.object) else {
+                return .now(.problem("send a list of objects"))
+            }
+            let kind = request.parameters["kind"] ?? ""
+            guard let count = vendor.withEntities({ $0.load(kind, objects) }) else {
+                return .now(.problem("there is no kind “\(kind)”"))
+            }
+            return .now(.json(["loaded": .int(count)]))
+        }
+        router.get("/_admin/entities/{kind}") { request in
+            guard let rows = vendor.withEntities({ $0.dump(request.parameters["kind"] ?? "") }) else {
+                return .now(.problem("there is no such kind"))
+            }
+            return .now(.json(.array(rows.map { .object($0) })))
+        }
+        router.post("/_admin/hosts/generate") { request in
+            guard let count = request.json?["count"]?.int, count >= 0 else {
+                return .now(.problem(#"send {"count":1000}"#))
+            }
+            vendor.withEntities { $0.hosts.generate(Int(count), now: vendor.now) }
+            return .now(.done())
+        }
+        router.post("/_admin/hosts/remove") { request in
+            let ids = (request.json?["ids"]?.array ?? []).compactMap(\.string)
+            vendor.withEntities { $0.hosts.hidden.formUnion(ids) }
             return .now(.done())
         }
     }

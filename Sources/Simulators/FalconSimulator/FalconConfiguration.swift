@@ -18,7 +18,11 @@ public struct FalconConfiguration: Sendable {
         }
     }
 
-    public static let allScopes: Set<String> = ["ioc:read", "ioc:write", "iocs:read"]
+    public static let allScopes: Set<String> = [
+        "ioc:read", "ioc:write", "iocs:read", "devices:read", "devices:write", "host-group:read", "alerts:read",
+        "alerts:write", "cases:read", "incidents:read", "prevention-policies:read", "prevention-policies:write",
+        "user-management:read", "identity-protection-graphql:write",
+    ]
 
     /// The client that exists when nobody says otherwise, for demos and tests. It opens nothing but this simulator.
     public static let defaultClient = Client(

@@ -24,12 +24,38 @@ enum FalconOperation: String, CaseIterable, Sendable {
     case legacyDevices = "DevicesRanOn"
     case legacyProcesses = "ProcessesRanOn"
     case processDetails = "entities_processes"
+    case deviceQuery = "QueryDevicesByFilter"
+    case deviceScroll = "QueryDevicesByFilterScroll"
+    case hiddenDevices = "QueryHiddenDevices"
+    case deviceDetails = "PostDeviceDetailsV2"
+    case deviceAction = "PerformActionV2"
+    case onlineState = "GetOnlineState_V1"
+    case loginHistory = "QueryDeviceLoginHistory"
+    case loginHistoryV2 = "QueryDeviceLoginHistoryV2"
+    case hostGroups = "getHostGroups"
+    case alertQuery = "GetQueriesAlertsV2"
+    case alertDetails = "PostEntitiesAlertsV2"
+    case alertUpdate = "PatchEntitiesAlertsV3"
+    case caseDetails = "entities_cases_post_v2"
+    case incidentDetails = "GetIncidents"
+    case behaviorDetails = "GetBehaviors"
+    case policyGet = "getPreventionPolicies"
+    case policyCreate = "createPreventionPolicies"
+    case policyUpdate = "updatePreventionPolicies"
+    case policyDelete = "deletePreventionPolicies"
+    case policyAction = "performPreventionPoliciesAction"
+    case userQuery = "queryUserV1"
+    case userDetails = "retrieveUsersGETV1"
+    case graphQL = "post_graphql"
 
     var method: String {
         switch self {
-        case .token, .revoke, .create, .aggregate, .report: "POST"
-        case .update: "PATCH"
-        case .delete: "DELETE"
+        case .token, .revoke, .create, .aggregate, .report, .deviceDetails, .deviceAction, .loginHistory,
+            .loginHistoryV2, .alertDetails, .caseDetails, .incidentDetails, .behaviorDetails, .policyCreate,
+            .policyAction, .userDetails, .graphQL:
+            "POST"
+        case .update, .alertUpdate, .policyUpdate: "PATCH"
+        case .delete, .policyDelete: "DELETE"
         default: "GET"
         }
     }
@@ -55,6 +81,29 @@ enum FalconOperation: String, CaseIterable, Sendable {
         case .legacyDevices: "/indicators/queries/devices/v1"
         case .legacyProcesses: "/indicators/queries/processes/v1"
         case .processDetails: "/processes/entities/processes/v1"
+        case .deviceQuery: "/devices/queries/devices/v1"
+        case .deviceScroll: "/devices/queries/devices-scroll/v1"
+        case .hiddenDevices: "/devices/queries/devices-hidden/v1"
+        case .deviceDetails: "/devices/entities/devices/v2"
+        case .deviceAction: "/devices/entities/devices-actions/v2"
+        case .onlineState: "/devices/entities/online-state/v1"
+        case .loginHistory: "/devices/combined/devices/login-history/v1"
+        case .loginHistoryV2: "/devices/combined/devices/login-history/v2"
+        case .hostGroups: "/devices/entities/host-groups/v1"
+        case .alertQuery: "/alerts/queries/alerts/v2"
+        case .alertDetails: "/alerts/entities/alerts/v2"
+        case .alertUpdate: "/alerts/entities/alerts/v3"
+        case .caseDetails: "/cases/entities/cases/v2"
+        case .incidentDetails: "/incidents/entities/incidents/GET/v1"
+        case .behaviorDetails: "/incidents/entities/behaviors/GET/v1"
+        case .policyGet: "/policy/entities/prevention/v1"
+        case .policyCreate: "/policy/entities/prevention/v1"
+        case .policyUpdate: "/policy/entities/prevention/v1"
+        case .policyDelete: "/policy/entities/prevention/v1"
+        case .policyAction: "/policy/entities/prevention-actions/v1"
+        case .userQuery: "/user-management/queries/users/v1"
+        case .userDetails: "/user-management/entities/users/GET/v1"
+        case .graphQL: "/identity-protection/combined/graphql/v1"
         }
     }
 
@@ -65,6 +114,18 @@ enum FalconOperation: String, CaseIterable, Sendable {
         case .create, .update, .delete: ["ioc:write"]
         case .report: ["ioc:read", "ioc:write"]
         case .legacyDeviceCount, .legacyDevices, .legacyProcesses, .processDetails: ["iocs:read"]
+        case .deviceQuery, .deviceScroll, .hiddenDevices, .deviceDetails, .onlineState, .loginHistory, .loginHistoryV2:
+            ["devices:read"]
+        case .deviceAction: ["devices:write"]
+        case .hostGroups: ["host-group:read"]
+        case .alertQuery, .alertDetails: ["alerts:read"]
+        case .alertUpdate: ["alerts:write"]
+        case .caseDetails: ["cases:read"]
+        case .incidentDetails, .behaviorDetails: ["incidents:read"]
+        case .policyGet: ["prevention-policies:read"]
+        case .policyCreate, .policyUpdate, .policyDelete, .policyAction: ["prevention-policies:write"]
+        case .userQuery, .userDetails: ["user-management:read"]
+        case .graphQL: ["identity-protection-graphql:write"]
         default: ["ioc:read"]
         }
     }

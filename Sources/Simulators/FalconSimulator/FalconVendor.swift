@@ -12,6 +12,7 @@ final class FalconVendor: SimulatedVendor {
         var tables: [String: IOCTable] = [:]
         var totals: [String: Totals] = [:]
         var sightings = Sightings()
+        var entities = Entities()
     }
     private let initial: FalconConfiguration
     private let clock: SimulatorClock
@@ -78,6 +79,8 @@ final class FalconVendor: SimulatedVendor {
         let caller = Caller(
             client: grant.client, cid: grant.cid, now: clock.now.milliseconds, trace: trace, settings: settings)
         if let response = Catalogue(caller: caller, query: request.query).answer(to: operation) { return response }
+        let entity = tenants.withLock { $0.entities.answer(to: operation, request, caller) }
+        if let entity { return entity }
         switch operation {
         case .create, .update, .aggregate, .report: return serve(body: request, operation, caller)
         default: return serve(query: request, operation, caller)
@@ -206,6 +209,10 @@ final class FalconVendor: SimulatedVendor {
     func revokeAll() { access.withLock { $0.revokeAll() } }
 
     func addSighting(_ value: JSONValue) -> Bool { tenants.withLock { $0.sightings.add(value) } }
+
+    func withEntities<Result: Sendable>(_ body: (inout Entities) -> Result) -> Result {
+        tenants.withLock { body(&$0.entities) }
+    }
 
     func withTable<Result: Sendable>(_ cid: String, _ body: (inout IOCTable) -> Result) -> Result {
         tenants.withLock { tenants in with(&tenants.tables[cid, default: newTable(cid)], body) }

@@ -49,13 +49,19 @@ indirect enum FQL: Sendable, Equatable {
     ]
     static let maxProperties = 20
 
+    /// A filter over anything that has properties.
+    ///
     /// - Throws: why the service would refuse it.
-    init(parsing text: String) throws(Refusal) {
+    init(parsingAnyProperty text: String) throws(Refusal) {
         var parser = FQLParser(bytes: Array(text.utf8))
         self = try parser.expression(depth: 0)
         guard parser.isAtEnd else { throw parser.problem("unexpected character") }
-        let clauses = clauses
         guard clauses.count <= Self.maxProperties else { throw Refusal("filter has more than 20 properties") }
+    }
+
+    /// A filter over IOCs.
+    init(parsing text: String) throws(Refusal) {
+        try self.init(parsingAnyProperty: text)
         for clause in clauses where !Self.properties.contains(clause.property) {
             throw Refusal("invalid filter: unknown property '\(clause.property)'")
         }
