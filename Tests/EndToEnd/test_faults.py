@@ -32,6 +32,27 @@ def test_kill_in_a_loop_loses_and_doubles_nothing(
     falcon.assert_stands(feed.table)
 
 
+# covers: fault:kill (before the first commit), stream:first-start
+@pytest.mark.parametrize("permanent", ["false", "true"])
+def test_what_was_written_before_a_crash_and_deleted_since_leaves(
+    permanent: str, flow: Flow, opencti: OpenCTISimulator, falcon: FalconSimulator,
+) -> None:
+    """The replay of the platform's database no longer shows it: only the event of its deletion does."""
+    feed = Feed()
+    for number in range(6):
+        feed.create(Indicator(number))
+    opencti.load(feed.events)
+    falcon.fault("reset_after", times=None, method="POST", path="/iocs/*", skip=1)
+    program = flow.start(CROWDSTRIKE_PERMANENT_DELETE=permanent, CROWDSTRIKE_BATCH_SIZE="3")
+    program.wait_until(lambda: len(falcon.iocs()) == 6, "all are written, and no answer came for the last three")
+    program.kill()
+    falcon.heal()
+    for number in range(2, 5):
+        feed.delete(Indicator(number), permanent=permanent == "true")
+    opencti.push(feed.events[6:])
+    flow.run_until_it_stands(feed, CROWDSTRIKE_PERMANENT_DELETE=permanent)
+
+
 # covers: fault:secret (looked for in all that every test leaves), fault:storm, falcon:429, falcon:5xx, bug:5
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_storm_of_refusals_passes(

@@ -69,7 +69,7 @@ import Testing
             values: [
                 "generation": "1", "recovery.scope": "full", "indexed": "7",
                 "platform.state": JSONValue.object(state("0-0", nowText)).text,
-            ], startFrom: "0-0", recoverUntil: nowText, generation: 2, recovery: .running),
+            ], startFrom: "0-0", recoverUntil: nowText, generation: 2, recovery: .running, mustIndex: true),
         Case(
             testDescription: "after a crash before even the platform was told", values: ["generation": "1"],
             startFrom: "0-0", recoverUntil: nowText, generation: 2, recovery: .running, mustIndex: true),
@@ -131,15 +131,24 @@ import Testing
         Case(
             testDescription: "in the middle of a recovery", platform: own,
             values: settled(own).filter { $0.key != "recovery.complete" }, checkpoint: "500-2", startFrom: "500-2",
-            recoverUntil: "2025-01-01T00:00:00Z", generation: 3, recovery: .running, isAfresh: false),
+            recoverUntil: "2025-01-01T00:00:00Z", generation: 3, recovery: .running, mustIndex: true,
+            isAfresh: false),
         Case(
             testDescription: "in the middle of a recovery that follows a complete one", platform: own,
             values: settled(own).merging(["generation": "4"]) { $1 }, checkpoint: "500-2", startFrom: "500-2",
-            recoverUntil: "2025-01-01T00:00:00Z", generation: 4, recovery: .running, isAfresh: false),
+            recoverUntil: "2025-01-01T00:00:00Z", generation: 4, recovery: .running, mustIndex: true,
+            isAfresh: false),
         Case(
-            testDescription: "after a recovery that was not of everything", platform: own,
+            testDescription: "in the middle of a recovery that is not of everything", platform: own,
             values: settled(own).filter { $0.key != "recovery.complete" }.merging(["recovery.scope": "partial"]) { $1 },
             checkpoint: "500-2", startFrom: "500-2", recoverUntil: "2025-01-01T00:00:00Z", generation: 3,
+            recovery: .none, mustIndex: true, isAfresh: false),
+        Case(
+            testDescription: "after a recovery that was not of everything",
+            platform: state("500-2", "1970-01-01T00:00:00Z"),
+            values: settled(state("500-2", "1970-01-01T00:00:00Z")).filter { $0.key != "recovery.complete" }
+                .merging(["recovery.scope": "partial"]) { $1 },
+            checkpoint: "500-2", startFrom: "500-2", recoverUntil: "1970-01-01T00:00:00Z", generation: 3,
             recovery: .none, isAfresh: false),
         Case(
             testDescription: "between a recovery and its sweep", platform: own,
@@ -177,7 +186,7 @@ import Testing
         Case(
             testDescription: "the state was reset, and the process died before it began", platform: nil,
             values: settled(own).merging(["generation": "4"]) { $1 }, startFrom: "0-0", recoverUntil: nowText,
-            generation: 5, recovery: .running),
+            generation: 5, recovery: .running, mustIndex: true),
     ]
 
     private func check(_ given: Case) {

@@ -19,7 +19,9 @@ public struct StartPosition: Sendable {
     public var recoversEverything: Bool
     /// An earlier run ended between the end of its recovery and the sweep.
     public var mustSweep: Bool
-    /// The ledger has to look at the tenant first: it never did, or another program has written there.
+    /// The ledger has to look at the tenant first: it never did, another program has written there, or the platform is in
+    /// the middle of replaying its database. What was written right before a crash and is deleted by now is in no replay,
+    /// so only the tenant can still tell of it when the event of its deletion comes.
     public var mustIndex: Bool
     public var checkpoint: SourcePosition?
     /// To be made durable before reading begins. Not empty when the durable position no longer holds.
@@ -87,9 +89,11 @@ public struct StartPosition: Sendable {
                 stood.map { initial.takingOver(from: $0) } ?? initial, "the tenant or its API client has changed")
         }
         guard generation > 0, let checkpoint = witnesses.checkpoint else {
-            guard let remote else { return afresh(initial, generation == 0 ? "first start" : "no position yet") }
+            guard let remote else {
+                return afresh(initial, reindexing: true, generation == 0 ? "first start" : "no position yet")
+            }
             return afresh(
-                initial.takingOver(from: remote), reindexing: !isOurs,
+                initial.takingOver(from: remote), reindexing: true,
                 "no position of our own; the connector before us stood at \(remote.startFrom)")
         }
         guard let remote else {
@@ -137,11 +141,12 @@ public struct StartPosition: Sendable {
         state.startFrom = EventID(checkpoint)
         let isComplete = text(FlowValues.recoveryDone) == String(generation)
         let isFull = text(recoveryScope) == "full" && !isComplete
+        let isReplaying = state.recoverUntil.flatMap { EventID(position: $0) }.map { state.startFrom < $0 } ?? false
         return StartPosition(
             state: state, generation: generation, recovery: isComplete ? .complete : isFull ? .running : .none,
             recoversEverything: isFull,
-            mustSweep: isComplete && text(FlowValues.sweepDone) != String(generation), mustIndex: mustIndex,
-            checkpoint: checkpoint, reason: reason)
+            mustSweep: isComplete && text(FlowValues.sweepDone) != String(generation),
+            mustIndex: mustIndex || isReplaying && !isComplete, checkpoint: checkpoint, reason: reason)
     }
 }
 
