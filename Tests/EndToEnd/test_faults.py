@@ -32,7 +32,7 @@ def test_kill_in_a_loop_loses_and_doubles_nothing(
     falcon.assert_stands(feed.table)
 
 
-# covers: fault:kill (before the first commit), stream:first-start
+# covers: fault:kill (in a recovery), state:crash-in-recovery
 @pytest.mark.parametrize("permanent", ["false", "true"])
 def test_what_was_written_before_a_crash_and_deleted_since_leaves(
     permanent: str, flow: Flow, opencti: OpenCTISimulator, falcon: FalconSimulator,

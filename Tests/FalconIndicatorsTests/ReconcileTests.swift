@@ -117,6 +117,22 @@ import Testing
         #expect(try await drift(&rig) == 0)
     }
 
+    // covers: state:crash-in-recovery
+    @Test func `what another listing shows to be different is written again by a repeated event`() async throws {
+        let tenant = FakeTenant()
+        var rig = try await Rig(tenant)
+        rig.feed([upsert(rig, 1)])
+        try await rig.settle()
+        var ioc = try #require(tenant.ioc("a.example"))
+        ioc["severity"] = "critical"
+        tenant.add(.object(ioc))
+        _ = try await reconciler(rig).buildIndex(flow: 1, target: 1, fencingToken: 0)
+        let before = tenant.count("PATCH")
+        rig.feed([upsert(rig, 1)])
+        try await rig.settle()
+        #expect(tenant.ioc("a.example")?["severity"] == "medium" && tenant.count("PATCH") == before + 1)
+    }
+
     // covers: better:fold
     @Test func `states of one value fold to the last before they are sent`() async throws {
         let tenant = FakeTenant()

@@ -18,7 +18,7 @@ struct Reconciler: Sendable {
     let log: Log
 
     /// Reads all of our indicators at the tenant into the ledger, as found and not yet claimed. What the ledger knows
-    /// already keeps its owners.
+    /// already keeps its owners; where the tenant shows something else, it counts as uncertain.
     ///
     /// - Returns: how many there are.
     func buildIndex(flow: Int64, target: Int64, fencingToken: Int64) async throws -> Int {
@@ -35,13 +35,17 @@ struct Reconciler: Sendable {
             let observed = rows.filter { !$0.row.isDeleted }.compactMap { model.observed($0) }
             let known = try await store.lookUp(
                 LedgerQuery(target: target, flow: flow, sources: [], keys: observed.map(\.key)))
-            let states = Dictionary(known.map { ($0.key, $0.state) }) { first, _ in first }
+            let entries = Dictionary(known.map { ($0.key, $0) }) { first, _ in first }
             for entry in observed {
-                let state = states[entry.key].flatMap { $0 == .absent ? nil : $0 } ?? .found
-                commit.entries.append(
-                    EntryChange(
-                        key: entry.key,
-                        value: .init(remoteID: entry.remoteID, digest: entry.digest, state: state)))
+                var value = EntryChange.Value(remoteID: entry.remoteID, digest: entry.digest, state: .found)
+                if let known = entries[entry.key], known.state != .absent, known.state != .found {
+                    if known.remoteID == entry.remoteID, known.digest == entry.digest { continue }
+                    // Not what its owners wanted when they were last heard: the next event on it compares anew instead
+                    // of taking a repeated word for settled.
+                    value.state = known.state
+                    value.digest = Digest128(high: 0, low: 0)
+                }
+                commit.entries.append(EntryChange(key: entry.key, value: value))
             }
             if !commit.isEmpty { try await store.commit(commit) }
             await found.add(observed.count)
