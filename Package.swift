@@ -156,7 +156,8 @@ let package = Package(
         tests(
             "FalconIndicatorsTests",
             [
-                "Base", "ConnectorKit", "Engine", "Falcon", "FalconIndicators", "HTTPClient", "JSON", "OpenCTI", "STIX", "Storage",
+                "Base", "ConnectorKit", "Engine", "Falcon", "FalconIndicators", "HTTPClient", "JSON", "OpenCTI", "STIX",
+                "Storage",
                 "Telemetry", "TestKit", "Vectors",
             ]),
         tests(

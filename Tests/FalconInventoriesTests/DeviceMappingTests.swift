@@ -43,7 +43,8 @@ import Testing
 
     // covers: inv:map-os
     @Test(arguments: [
-        ("Windows" as String?, nil as String?, OperatingSystem.Kind.windows, "Windows"), ("Linux", "Debian 12", .linux, "Debian 12"),
+        ("Windows" as String?, nil as String?, OperatingSystem.Kind.windows, "Windows"),
+        ("Linux", "Debian 12", .linux, "Debian 12"),
         ("Mac", "", .macOS, "macOS"), ("iOS", nil, .iOS, "iOS"), ("Android", nil, .android, "Android"),
         ("ChromeOS", nil, .unknown, "ChromeOS"), (nil, nil, .unknown, "Unknown"),
     ])
