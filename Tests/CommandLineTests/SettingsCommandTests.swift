@@ -76,7 +76,10 @@ import Testing
         .standardized
     static let secrets = [
         "OPENCTI_TOKEN": "example-token", "CROWDSTRIKE_CLIENT_ID": "client", "CROWDSTRIKE_CLIENT_SECRET": "secret",
+        "CROWDSEC_KEY": "key",
     ]
+    /// Folders below `examples`, each named as the connector whose compose files it has.
+    static let connectors = ["opencti-crowdstrike", "crowdsec"]
 
     static func files(in folder: URL, _ suffix: String) throws -> [URL] {
         try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
@@ -93,7 +96,7 @@ import Testing
         #expect(!configuration.flows.isEmpty && configuration.warnings.isEmpty)
     }
 
-    @Test(arguments: try files(in: folder.appending(path: "opencti-crowdstrike"), ".yaml"))
+    @Test(arguments: try connectors.flatMap { try files(in: folder.appending(path: $0), ".yaml") })
     func `each compose file's environment is accepted`(_ file: URL) throws {
         let scratch = try Folder()
         var environment: [String: String] = [:]
@@ -107,7 +110,8 @@ import Testing
                 environment[name] = match.2.hasPrefix("${") ? try #require(secret) : String(match.2)
             }
         }
-        let connector = try #require(Catalogue.settings.connector(named: "opencti-crowdstrike"))
+        let name = file.deletingLastPathComponent().lastPathComponent
+        let connector = try #require(Catalogue.settings.connector(named: name))
         let configuration = try Catalogue.settings.dropIn(
             connector, files: DropInFiles(), input: SettingsInput(environment: environment))
         #expect(configuration.flows.count == 1 && configuration.warnings.isEmpty, "\(configuration.warnings)")

@@ -14,7 +14,7 @@ from support.flow import Flow
 from support.program import Program, Sallyport
 from support.secrets import assert_no_secret
 from support.simulators import (
-    CLIENT_ID, CLIENT_SECRET, CONNECTOR_ID, STREAM_ID, TOKEN, FalconSimulator, OpenCTISimulator)
+    CLIENT_ID, CLIENT_SECRET, CONNECTOR_ID, STREAM_ID, TOKEN, CrowdSecSimulator, FalconSimulator, OpenCTISimulator)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,6 +68,18 @@ def opencti_server(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 def falcon_server(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FalconSimulator]:
     for ready in simulator("falcon", binary, tmp_path_factory.mktemp("falcon")):
         yield FalconSimulator(ready)
+
+
+@pytest.fixture(scope="session")
+def crowdsec_server(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrowdSecSimulator]:
+    for ready in simulator("crowdsec", binary, tmp_path_factory.mktemp("crowdsec")):
+        yield CrowdSecSimulator(ready)
+
+
+@pytest.fixture
+def crowdsec(crowdsec_server: CrowdSecSimulator) -> CrowdSecSimulator:
+    crowdsec_server.reset()
+    return crowdsec_server
 
 
 @pytest.fixture

@@ -11,17 +11,21 @@ import yaml
 from support.program import Sallyport
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-SECRETS = {"OPENCTI_TOKEN": "example-token", "CROWDSTRIKE_CLIENT_ID": "e" * 32, "CROWDSTRIKE_CLIENT_SECRET": "s" * 40}
+SECRETS = {
+    "OPENCTI_TOKEN": "example-token", "CROWDSTRIKE_CLIENT_ID": "e" * 32, "CROWDSTRIKE_CLIENT_SECRET": "s" * 40,
+    "CROWDSEC_KEY": "example-key"}
+# Folders below `examples`, each named as the connector whose compose files it has.
+CONNECTORS = ["opencti-crowdstrike", "crowdsec"]
 
 
-def service(name: str) -> dict:
-    [found] = yaml.safe_load((EXAMPLES / "opencti-crowdstrike" / name).read_text())["services"].values()
+def service(connector: str, name: str) -> dict:
+    [found] = yaml.safe_load((EXAMPLES / connector / name).read_text())["services"].values()
     return found
 
 
-def environment(name: str, folder: Path) -> dict[str, str]:
+def environment(connector: str, name: str, folder: Path) -> dict[str, str]:
     """The service's environment as a container would see it, secrets filled in."""
-    pairs = dict(line.split("=", 1) for line in service(name)["environment"])
+    pairs = dict(line.split("=", 1) for line in service(connector, name)["environment"])
     for key, value in pairs.items():
         if value.startswith("${"):
             pairs[key] = SECRETS[value[2:-1]]
@@ -32,16 +36,20 @@ def environment(name: str, folder: Path) -> dict[str, str]:
     return pairs
 
 
-def test_the_switch_changes_the_image_line_only() -> None:
-    before, after = ((EXAMPLES / "opencti-crowdstrike" / name).read_text().splitlines()[1:]
+@pytest.mark.parametrize("connector", CONNECTORS)
+def test_the_switch_changes_the_image_line_only(connector: str) -> None:
+    before, after = ((EXAMPLES / connector / name).read_text().splitlines()[1:]
                      for name in ("compose-before.yaml", "compose-after.yaml"))
     changed = [line for line in difflib.ndiff(before, after) if line[0] in "+-"]
     assert [line[:2] + line[2:].split(":")[0].strip() for line in changed] == ["- image", "+ image"]
 
 
 @pytest.mark.parametrize("name", ["compose-before.yaml", "compose-after.yaml", "compose-recommended.yaml"])
-def test_the_environment_of_each_compose_file_is_accepted(name: str, sallyport: Sallyport, tmp_path: Path) -> None:
-    done = sallyport.run("check", "opencti-crowdstrike", "--offline", env=environment(name, tmp_path))
+@pytest.mark.parametrize("connector", CONNECTORS)
+def test_the_environment_of_each_compose_file_is_accepted(
+    connector: str, name: str, sallyport: Sallyport, tmp_path: Path,
+) -> None:
+    done = sallyport.run("check", connector, "--offline", env=environment(connector, name, tmp_path))
     assert done.status == 0, done.err
 
 

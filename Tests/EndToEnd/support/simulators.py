@@ -12,6 +12,7 @@ TOKEN = "7d3f0a52-1c9b-4b7e-9f60-2e5a8c4d1b39"
 CLIENT_ID = "ed578da6b8d84d1e9312e833e493773a"
 CLIENT_SECRET = "Zk9vQ2xTn4LwYb7RdXe1HjMu5PsAoCg8FiKtBqWz"
 CONNECTOR_ID = "5f0c8e0a-6a65-4d2b-8f5e-6b0f4c1f2d11"
+CROWDSEC_KEY = "cs-cti-key-Vw3rTq8ZpLx5NbYc"
 STREAM_ID = "1d0a53c4-6b62-4a3c-b0c5-7a7d1e5d9a20"
 
 
@@ -185,3 +186,20 @@ class OpenCTISimulator(Simulator):
             found = json.loads(answer.read())
         assert "errors" not in found, found
         return found["data"]
+
+
+class CrowdSecSimulator(Simulator):
+    def prepare(self, address: str, answers: list[dict[str, Any]]) -> None:
+        """What the service says about an address, one answer after the other, the last again and again."""
+        self.post("answers", {address: answers})
+
+    def settings(self, **changes: Any) -> None:
+        self.post("settings", changes)
+
+    def reset(self) -> None:
+        super().reset()
+        self.settings(keys=[CROWDSEC_KEY])
+
+    def usage(self) -> dict[str, Any]:
+        """`tokens` spent, `requests` in all, and by address."""
+        return self.get("usage")
