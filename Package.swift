@@ -100,11 +100,19 @@ let package = Package(
             "FalconInventories", in: "Connectors",
             ["Base", "ConnectorKit", "Engine", "Falcon", "JSON", "OCSF", "Settings", "Storage", "Telemetry"]),
 
+        module(
+            "FalconTelemetry", in: "Connectors",
+            [
+                "Base", "ConnectorKit", "Engine", "Falcon", "HTTPClient", "Hashing", "JSON", "Sekoia", "Settings",
+                "Storage", "Telemetry",
+            ]),
+
         // Simulators: fake vendors over real HTTP; no vendor client in here.
         module("SimulatorKit", in: "Simulators", ["Base", "HTTPServer", "JSON"]),
         module("OpenCTISimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "SimulatorKit"]),
         module("FalconSimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "SimulatorKit"]),
         module("CrowdSecSimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "NetAddress", "SimulatorKit"]),
+        module("SekoiaSimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "SimulatorKit"]),
         module("HarfangLabSimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "SimulatorKit"]),
 
         .executableTarget(
@@ -113,6 +121,7 @@ let package = Package(
                 "Base", "CLinux", "ConnectorKit", "CrowdSec", "CrowdSecEnrichment", "CrowdSecSimulator", "Engine",
                 "Falcon", "FalconIndicators", "FalconSimulator",
                 "HarfangLabSimulator",
+                "FalconTelemetry", "SekoiaSimulator",
                 "HTTPClient", "HTTPServer",
                 "Hashing", "JSON", "NetAddress", "OpenCTI", "OpenCTISimulator", "STIX", "Settings", "SimulatorKit",
                 "Storage", "Subprocesses", "Telemetry",

@@ -260,7 +260,12 @@ public struct Flow: Sendable {
             group.addTask {
                 .acted(id, await ActRunner(store: parts.store, sink: parts.sink, time: parts.time).run(act))
             }
-        case .commit(let commit): group.addTask { .committed(await Self.commit(commit, parts)) }
+        case .commit(let commit):
+            group.addTask {
+                .committed(
+                    await Self.commit(
+                        commit, store: parts.store, status: parts.status, time: parts.time, log: parts.log))
+            }
         case .acknowledge(let position):
             group.addTask {
                 await parts.source.acknowledge(position)
@@ -268,7 +273,7 @@ public struct Flow: Sendable {
             }
         case .tidy(let ended):
             group.addTask {
-                await Housekeeping.tidy(ended, parts)
+                await Housekeeping.tidy(ended, store: parts.store, log: parts.log)
                 return .tidied
             }
         case .recoveryFinished:
@@ -284,18 +289,20 @@ public struct Flow: Sendable {
     }
 
     /// A full disk is back-pressure: the same transaction is tried until there is room. Everything else stops the flow.
-    private static func commit(_ commit: FlowCommit, _ parts: Parts) async -> Result<Void, any Error> {
+    static func commit(
+        _ commit: FlowCommit, store: any StateStore, status: FlowStatus, time: any TimeSource, log: Log
+    ) async -> Result<Void, any Error> {
         var wait = Duration.seconds(1)
         while true {
             do throws(StorageError) {
-                try await parts.store.commit(commit)
-                parts.status.storage(trouble: nil)
+                try await store.commit(commit)
+                status.storage(trouble: nil)
                 return .success(())
             } catch {
                 guard error.isRetryable else { return .failure(error) }
-                parts.status.storage(trouble: error.description)
-                parts.log.error("The state can't be written; waiting", .field("error.code", error.code.text))
-                do { try await parts.time.sleep(for: wait) } catch { return .failure(error) }
+                status.storage(trouble: error.description)
+                log.error("The state can't be written; waiting", .field("error.code", error.code.text))
+                do { try await time.sleep(for: wait) } catch { return .failure(error) }
                 wait = min(wait * 2, .seconds(30))
             }
         }

@@ -49,6 +49,20 @@ public final class FlowStatus: Sendable {
         }
     }
 
+    func update(_ core: borrowing RelayCore, at now: Moment) {
+        let accounting = core.accounting
+        let trouble = core.trouble
+        let inFlight = core.batchesInFlight
+        state.withLock { state in
+            if state.accounting != accounting { state.lastProgress = now.uptime }
+            if state.accounting.itemsCommitted != accounting.itemsCommitted { state.lastCommit = now.uptime }
+            state.accounting = accounting
+            state.trouble = trouble
+            state.batchesInFlight = inFlight
+            state.recovery = .complete
+        }
+    }
+
     func storage(trouble: String?) { state.withLock { $0.storageTrouble = trouble } }
     /// Said by a source that can't reach its platform; nil once it can.
     public func source(trouble: String?) { state.withLock { $0.sourceTrouble = trouble } }

@@ -71,19 +71,19 @@ struct Housekeeping: Sendable {
     }
 
     /// Removes what has served: dead letters that went through, jobs that were done.
-    static func tidy(_ ended: [FlowCore.Ended], _ parts: Flow.Parts) async {
+    static func tidy(_ ended: [FlowCore.Ended], store: any StateStore, log: Log) async {
         do throws(StorageError) {
             for entry in ended {
                 switch entry.origin {
                 case .deadLetter(let id) where entry.outcome != .deadLettered:
-                    _ = try await parts.store.removeDeadLetters(ids: [id])
+                    _ = try await store.removeDeadLetters(ids: [id])
                 case .deadLetter: break
                 case .job(let runner, let id):
-                    try await parts.store.deleteJob(runner: runner, id: id, history: [])
+                    try await store.deleteJob(runner: runner, id: id, history: [])
                 }
             }
         } catch {
-            parts.log.warning("Tidying up failed", .field("error.code", error.code.text))
+            log.warning("Tidying up failed", .field("error.code", error.code.text))
         }
     }
 }

@@ -3,11 +3,14 @@
 import CrowdSecEnrichment
 import Engine
 import FalconIndicators
+import FalconTelemetry
 import Settings
 
 /// Everything that this program can run.
 enum Catalogue {
-    static let connectors: [any Connector.Type] = [FalconIndicatorsConnector.self, CrowdSecEnrichmentConnector.self]
+    static let connectors: [any Connector.Type] = [
+        FalconIndicatorsConnector.self, CrowdSecEnrichmentConnector.self, FalconTelemetryConnector.self,
+    ]
 
     static let settings = SettingsCatalogue(connectors: connectors.map { $0.declaration })
 

@@ -6,7 +6,9 @@ import Settings
 /// `<program> <docker parameter>`: how Sekoia's platform starts the items of a module.
 enum DockerParameter {
     /// What each one means here.
-    static let commands: [String: [String]] = [:]
+    static let commands: [String: [String]] = [
+        "event_stream_trigger": ["run", "sekoia-event-stream"]
+    ]
 
     /// The command line that the first argument stands for; any other stays as it is.
     ///

@@ -23,10 +23,12 @@ public struct SymphonySession: Sendable {
 
     /// - Parameters:
     ///   - silence: after which the original's health says 500; zero for never.
+    ///   - listens: whether the original's ports are opened; commands that only look leave them to the service.
     ///   - parameters: the platform's; the process's environment unless a test gives its own.
     /// - Throws: ``ConnectorError`` when the platform refuses to give the secrets and none is configured.
     public static func open(
-        _ context: ConnectorContext, silence: Duration, parameters: SymphonyParameters? = nil
+        _ context: ConnectorContext, silence: Duration, listens: Bool = true,
+        parameters: SymphonyParameters? = nil
     ) async throws -> SymphonySession {
         let settings = context.settings
         let parameters = parameters ?? SymphonyParameters(environment: SettingsInput.process().environment)
@@ -48,7 +50,7 @@ public struct SymphonySession: Sendable {
         let pulse = SymphonyPulse(time: context.time, threshold: silence)
         let ports = (settings[SymphonySettings.livenessPort], settings[SymphonySettings.metricsPort])
         let listeners =
-            ports.0 == nil && ports.1 == nil
+            !listens || (ports.0 == nil && ports.1 == nil)
             ? nil
             : SymphonyListeners(
                 healthPort: ports.0, metricsPort: ports.1, pulse: pulse, metrics: context.metrics, log: context.log)

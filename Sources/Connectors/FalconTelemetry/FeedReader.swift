@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import Engine
+import Falcon
+import HTTPClient
+
+/// How one connection to a feed ended.
+struct FeedEnd: Sendable {
+    /// `nil` when the server ended it in order.
+    var error: (any ActionableError)?
+    /// The session could not be prolonged.
+    var isSessionOver = false
+    /// How long it was open; zero when it never was.
+    var lasted: Duration
+}
+
+/// One connection to a feed, with the prolonging of its session beside it.
+struct FeedReader: Sendable {
+    let falcon: FalconClient
+    let feed: EventFeed
+    let appID: String
+    let pipe: FeedPipe
+    let start: FeedStart
+    let eventTypes: [String]
+    let idle: Duration
+    let events: Events
+    let time: any TimeSource
+
+    func run() async -> FeedEnd {
+        let stream: any HTTPStream
+        do {
+            stream = try await falcon.open(feed, from: start, eventTypes: eventTypes, idle: idle)
+        } catch {
+            pipe.disconnected(error.description, at: time.uptime)
+            return FeedEnd(error: error, lasted: .zero)
+        }
+        let opened = time.uptime
+        pipe.connected()
+        events.connected(pipe.root, start)
+        let end = await withTaskGroup(of: FeedEnd?.self) { group in
+            group.addTask { await read(stream, since: opened) }
+            group.addTask { await prolong(since: opened) }
+            var end: FeedEnd?
+            for await ended in group {
+                if end == nil { end = ended }
+                group.cancelAll()
+            }
+            return end
+        }
+        stream.cancel()
+        // Only when everything of this connection has been taken in is it known where the next one begins.
+        let seen = BoundedChannel<Void>(capacity: 1)
+        if (try? await pipe.inputs.send(.ended(seen))) != nil { _ = await seen.receive() }
+        let result = end ?? FeedEnd(lasted: time.uptime - opened)
+        pipe.disconnected(result.error?.description ?? "the server ended the stream", at: time.uptime)
+        return result
+    }
+
+    private func read(_ stream: any HTTPStream, since opened: Duration) async -> FeedEnd? {
+        do {
+            try await pipe.inputs.send(.connected)
+            while let piece = try await stream.next() { try await pipe.inputs.send(.piece(piece)) }
+            return FeedEnd(lasted: time.uptime - opened)
+        } catch let error as HTTPError {
+            return FeedEnd(error: error, lasted: time.uptime - opened)
+        } catch {
+            return FeedEnd(lasted: time.uptime - opened)
+        }
+    }
+
+    /// Three tries within 30 s; then the stream is opened anew before its session ends.
+    private func prolong(since opened: Duration) async -> FeedEnd? {
+        while true {
+            do { try await time.sleep(for: feed.refreshPeriod) } catch { return nil }
+            var tries = 0
+            while true {
+                do {
+                    try await falcon.refresh(feed, appID: appID)
+                    events.prolonged(pipe.root)
+                    break
+                } catch {
+                    if Task.isCancelled { return nil }
+                    tries += 1
+                    events.notProlonged(pipe.root, error, tries)
+                    guard tries < 3 else {
+                        return FeedEnd(error: error, isSessionOver: true, lasted: time.uptime - opened)
+                    }
+                    do { try await time.sleep(for: .seconds(10)) } catch { return nil }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import Engine
+import JSON
+import Sekoia
+import Storage
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// How a destination wants the lines laid out in a body.
+enum LineFrame: Sendable {
+    /// `head "…","…" tail`, each line as a JSON string.
+    case strings(IntakeFrame)
+    /// Each line as it came, with a newline.
+    case lines
+
+    var head: [UInt8] { if case .strings(let frame) = self { frame.head } else { [] } }
+    var tail: [UInt8] { if case .strings(let frame) = self { frame.tail } else { Array("\n".utf8) } }
+
+    /// A line in this form, back as it came.
+    func line(_ record: ArraySlice<UInt8>) -> [UInt8] {
+        guard case .strings = self else { return Array(record) }
+        return (try? JSONValue(parsing: record))?.string.map { Array($0.utf8) } ?? Array(record)
+    }
+}
+
+/// What is read of a line; everything else passes through unseen.
+struct LineFacts {
+    var offset: UInt64?
+    /// Milliseconds.
+    var created: Int64?
+    var walk: VertexWalk?
+}
+
+/// Turns the bytes of one feed into batches: finds lines, checks each by a full parse, and copies it into the body.
+///
+/// Nothing here is per line but these three things: no task, no lock, no allocation. Lines are never encoded again: 64-bit
+/// integers, key order and escapes arrive as they were. Source: Sekoia.io module, 1.2.
+struct LineBatcher {
+    struct Limits: Sendable {
+        /// Lines and bytes of one body.
+        var lines = 1000
+        var bytes = 1_536 << 10
+        /// A longer line is no event.
+        var lineBytes = 4 << 20
+    }
+
+    struct Policy: Sendable {
+        /// The checkpoint's name: the feed's URL without its query.
+        var partition: String
+        var flow: Int64
+        var frame: LineFrame
+        var limits = Limits()
+        /// Milliseconds: events before it are left out, where there is no checkpoint.
+        var notBefore: Int64?
+        /// Job runner for events whose vertices are wanted; `nil` for none.
+        var walks: String?
+    }
+
+    /// Sums since the start, for metrics.
+    struct Counts: Sendable, Hashable {
+        var lines = 0
+        var invalid = 0
+        /// Offsets that had been read already.
+        var repeats = 0
+        /// Offsets between two events that follow each other: the tenant's numbering has holes of its own.
+        var jumps = 0
+        var tooOld = 0
+    }
+
+    private let policy: Policy
+    private let parser = JSONParser(limits: JSONLimits(maxBytes: 8 << 20, maxDepth: 1000))
+    /// The begin of a line whose end has not arrived.
+    private var carry: [UInt8] = []
+    private var isSkipping = false
+    private var bytes: [UInt8] = []
+    private var used = 0
+    private var ends: [Int] = []
+    private var letters: [DeadLetter] = []
+    private var letterBytes = 0
+    private var jobs: [Job] = []
+    private var skipped = 0
+    private var position: UInt64?
+    private var created: Int64?
+    private var lastSize = 64 << 10
+    /// When the oldest line of the open batch came.
+    private(set) var openSince: Duration?
+    private(set) var lastOffset: UInt64
+    private(set) var counts = Counts()
+    /// The first offset after a connection was made, until it is asked for.
+    private var isFirst = true
+    private(set) var firstOffset: UInt64?
+
+    /// - Parameter lastOffset: the last one that is durable; 0 for none.
+    init(_ policy: Policy, lastOffset: UInt64 = 0) {
+        self.policy = policy
+        self.lastOffset = lastOffset
+    }
+
+    /// A new connection: what was left of the last line comes again.
+    mutating func connected() {
+        carry = []
+        isSkipping = false
+        isFirst = true
+        firstOffset = nil
+    }
+
+    /// Lines that do not come from the stream as one body, unchecked.
+    mutating func body(_ lines: [[UInt8]]) -> RelayBatch {
+        var batch = RelayBatch(partition: policy.partition)
+        for line in lines { line.withUnsafeBytes { append($0) { _ in } } }
+        close { batch = $0 }
+        return batch
+    }
+
+    /// Takes what has arrived; gives the batches that it filled.
+    mutating func take(_ piece: [UInt8], at now: Moment, emit: (RelayBatch) -> Void) {
+        piece.withUnsafeBytes { buffer in
+            guard let base = buffer.baseAddress else { return }
+            var at = 0
+            while at < buffer.count {
+                let found = memchr(base + at, Int32(UInt8(ascii: "\n")), buffer.count - at)
+                let end = found.map { UnsafeRawPointer($0) - base } ?? buffer.count
+                let part = UnsafeRawBufferPointer(rebasing: buffer[at..<end])
+                at = end + 1
+                if found == nil {
+                    keep(part)
+                } else if carry.isEmpty, !isSkipping {
+                    line(part, padding: buffer.count - end, at: now, emit: emit)
+                } else {
+                    keep(part)
+                    finishCarried(at: now, emit: emit)
+                }
+            }
+        }
+    }
+
+    /// Hands over what is open, if it has waited so long.
+    mutating func flush(olderThan age: Duration, at now: Moment, emit: (RelayBatch) -> Void) {
+        guard let openSince, now.uptime - openSince >= age else { return }
+        close(emit)
+    }
+
+    private mutating func keep(_ part: UnsafeRawBufferPointer) {
+        guard !isSkipping else { return }
+        if carry.count + part.count > policy.limits.lineBytes {
+            // Its begin is kept to be looked at; the rest is passed over up to the next newline.
+            carry.append(contentsOf: part.prefix(max(0, 4096 - carry.count)))
+            isSkipping = true
+        } else {
+            carry.append(contentsOf: part)
+        }
+    }
+
+    private mutating func finishCarried(at now: Moment, emit: (RelayBatch) -> Void) {
+        var whole: [UInt8] = []
+        swap(&whole, &carry)
+        if isSkipping {
+            isSkipping = false
+            counts.lines += 1
+            let reason = "the line is longer than \(policy.limits.lineBytes) bytes; its begin is kept"
+            bury(Array(whole.prefix(4096)), code: "event.too_long", reason, at: now, emit: emit)
+        } else {
+            whole.withUnsafeBytes { line($0, padding: 0, at: now, emit: emit) }
+        }
+        whole.removeAll(keepingCapacity: whole.capacity <= 64 << 10)
+        swap(&whole, &carry)
+    }
+
+    private mutating func line(
+        _ raw: UnsafeRawBufferPointer, padding: Int, at now: Moment, emit: (RelayBatch) -> Void
+    ) {
+        var first = 0
+        var end = raw.count
+        while end > first, Self.isBlank(raw[end - 1]) { end -= 1 }
+        while first < end, Self.isBlank(raw[first]) { first += 1 }
+        // A blank line keeps the connection; it says nothing.
+        guard first < end else { return }
+        let text = UnsafeRawBufferPointer(rebasing: raw[first..<end])
+        counts.lines += 1
+        let facts: LineFacts
+        do {
+            facts = try parser.withDocument(text, padding: padding + raw.count - end) { root in
+                try Self.facts(root, wantsWalk: policy.walks != nil)
+            }
+        } catch {
+            counts.invalid += 1
+            let reason = (error as? JSONError)?.description ?? "it is no JSON object"
+            return bury(Array(text), code: "event.invalid", reason, at: now, emit: emit)
+        }
+        if let offset = facts.offset {
+            if isFirst {
+                isFirst = false
+                firstOffset = offset
+            }
+            if offset <= lastOffset {
+                counts.repeats += 1
+                return skip(at: now)
+            }
+            if lastOffset > 0, offset > lastOffset + 1 { counts.jumps += 1 }
+            lastOffset = offset
+        }
+        if let bound = policy.notBefore, let created = facts.created, created < bound {
+            counts.tooOld += 1
+            position = facts.offset ?? position
+            return skip(at: now)
+        }
+        if case .strings = policy.frame, Self.isTooLong(text) {
+            let reason = "it is longer than \(IntakeFrame.maxEventScalars) characters, the intake's limit"
+            position = facts.offset ?? position
+            return bury(Array(text), code: "event.too_long", reason, at: now, emit: emit)
+        }
+        append(text, emit: emit)
+        position = facts.offset ?? position
+        created = facts.created ?? created
+        if let runner = policy.walks, let walk = facts.walk {
+            jobs.append(walk.job(runner: runner, flow: policy.flow, offset: facts.offset, at: now.wall))
+        }
+        open(at: now)
+        if ends.count >= policy.limits.lines || used >= policy.limits.bytes { close(emit) }
+    }
+
+    private mutating func append(_ text: UnsafeRawBufferPointer, emit: (RelayBatch) -> Void) {
+        let room = EscapedText.room(for: text.count) + 8
+        // A body never outgrows the intake's limit; a line whose worst case does not fit goes into the next one.
+        if !ends.isEmpty, used + text.count * 2 + 8 > IntakeFrame.maxBodyBytes / 2 { close(emit) }
+        if bytes.isEmpty {
+            let size = max(min(lastSize + lastSize / 8, policy.limits.bytes) + room, 32 << 10)
+            // Not zeroed: what is not written is cut off before anybody sees it.
+            bytes = [UInt8](unsafeUninitializedCapacity: size) { _, count in count = size }
+            let head = policy.frame.head
+            bytes.replaceSubrange(0..<head.count, with: head)
+            used = head.count
+        }
+        if bytes.count < used + room {
+            let target = max(bytes.count * 2, used + room)
+            bytes.append(contentsOf: repeatElement(0, count: target - bytes.count))
+        }
+        let isString = if case .strings = policy.frame { true } else { false }
+        let separates = !ends.isEmpty
+        used = bytes.withUnsafeMutableBytes { body in
+            var at = used
+            if separates {
+                body[at] = isString ? UInt8(ascii: ",") : UInt8(ascii: "\n")
+                at += 1
+            }
+            if isString {
+                body[at] = UInt8(ascii: "\"")
+                at += 1
+                at += EscapedText.write(text, into: UnsafeMutableRawBufferPointer(rebasing: body[at...]))
+                body[at] = UInt8(ascii: "\"")
+                return at + 1
+            }
+            UnsafeMutableRawBufferPointer(rebasing: body[at...]).copyMemory(from: text)
+            return at + text.count
+        }
+        ends.append(used)
+    }
+
+    private mutating func bury(
+        _ input: [UInt8], code: String, _ reason: String, at now: Moment, emit: (RelayBatch) -> Void
+    ) {
+        letters.append(
+            RelayCore.letter(
+                input, flow: policy.flow, code: code, reason: reason, position: policy.partition, at: now.wall))
+        letterBytes += input.count
+        open(at: now)
+        if letterBytes > policy.limits.bytes || letters.count >= policy.limits.lines { close(emit) }
+    }
+
+    private mutating func skip(at now: Moment) {
+        skipped += 1
+        // What only moves the checkpoint may wait with the next events, but not for ever.
+        open(at: now)
+    }
+
+    private mutating func open(at now: Moment) { if openSince == nil { openSince = now.uptime } }
+
+    private mutating func close(_ emit: (RelayBatch) -> Void) {
+        openSince = nil
+        var batch = RelayBatch(partition: policy.partition, position: position)
+        if !ends.isEmpty {
+            let tail = policy.frame.tail
+            if bytes.count < used + tail.count { bytes.append(contentsOf: repeatElement(0, count: tail.count)) }
+            for byte in tail {
+                bytes[used] = byte
+                used += 1
+            }
+            bytes.removeLast(bytes.count - used)
+            lastSize = used
+            batch.start = policy.frame.head.count
+            batch.separator = 1
+            swap(&batch.bytes, &bytes)
+            swap(&batch.ends, &ends)
+        }
+        batch.deadLetters = letters
+        batch.jobs = jobs
+        batch.skipped = skipped
+        batch.newest = created.map { Instant(milliseconds: $0) }
+        bytes = []
+        used = 0
+        letters = []
+        letterBytes = 0
+        jobs = []
+        skipped = 0
+        created = nil
+        ends.reserveCapacity(batch.ends.count)
+        emit(batch)
+    }
+
+    private struct NoObject: Error {}
+
+    private static func facts(_ root: JSONElement, wantsWalk: Bool) throws(NoObject) -> LineFacts {
+        guard root.kind == .object else { throw NoObject() }
+        guard let metadata = root["metadata"] else { return LineFacts() }
+        var facts = LineFacts()
+        // Compat: 0 counts as none, as in the original. Other forms of a number than digits are no offset.
+        facts.offset = metadata["offset"]?.uint.flatMap { $0 == 0 ? nil : $0 }
+        facts.created = metadata["eventCreationTime"]?.int
+        if wantsWalk { facts.walk = VertexWalk(metadata, root["event"]) }
+        return facts
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+
+    private static func isTooLong(_ text: UnsafeRawBufferPointer) -> Bool {
+        guard text.count > IntakeFrame.maxEventScalars else { return false }
+        // Continuation bytes belong to the scalar before them.
+        return text.count { $0 & 0xC0 != 0x80 } > IntakeFrame.maxEventScalars
+    }
+}
