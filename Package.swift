@@ -36,6 +36,7 @@ let package = Package(
         system("CCrypto", "libcrypto", apt: "libssl-dev"),
         system("CIDN2", "libidn2", apt: "libidn2-dev"),
         system("CPSL", "libpsl", apt: "libpsl-dev"),
+        system("CRdKafka", "rdkafka", apt: "librdkafka-dev"),
         system("CRabbitMQ", "librabbitmq", apt: "librabbitmq-dev"),
         system("CYARA", "yara", apt: "libyara-dev"),
         .target(name: "CLinux", path: "Sources/System/CLinux"),
@@ -103,8 +104,8 @@ let package = Package(
         module(
             "FalconTelemetry", in: "Connectors",
             [
-                "Base", "ConnectorKit", "Engine", "Falcon", "HTTPClient", "Hashing", "JSON", "Sekoia", "Settings",
-                "Storage", "Telemetry",
+                "Base", "CRdKafka", "ConnectorKit", "Engine", "Falcon", "HTTPClient", "Hashing", "JSON", "Sekoia",
+                "Settings", "Storage", "Telemetry",
             ]),
 
         // Simulators: fake vendors over real HTTP; no vendor client in here.

@@ -101,8 +101,9 @@ enum FalconTelemetrySettings {
         "event_stream.file", "The file of the destination `file`; its folder must exist.")
     static let fileSize = Setting<ByteCount>(
         "event_stream.file_size", default: .mebibytes(256), "The size at which it is moved aside.")
-    static let fileCount = Setting<Int>("event_stream.file_count", default: 10, "How many moved files are kept.")
-        .within(1...10_000)
+    static let fileCount = Setting<Int>(
+        "event_stream.file_count", default: 0, "How many moved files are kept; 0 keeps all."
+    ).within(0...10_000)
     static let endpoint = Setting<EndpointURL?>(
         "event_stream.url", "The endpoint of the destination `http`; bodies are posted to it.")
     static let endpointToken = Setting<Secret?>(

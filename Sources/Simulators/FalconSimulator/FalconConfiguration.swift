@@ -18,11 +18,11 @@ public struct FalconConfiguration: Sendable {
         }
     }
 
-    public static let allScopes: Set<String> = [
+    public static let allScopes: Set<String> = Set([
         "ioc:read", "ioc:write", "iocs:read", "devices:read", "devices:write", "host-group:read", "alerts:read",
         "alerts:write", "cases:read", "incidents:read", "prevention-policies:read", "prevention-policies:write",
         "user-management:read", "identity-protection-graphql:write",
-    ]
+    ]).union(StreamOperation.scopes)
 
     /// The client that exists when nobody says otherwise, for demos and tests. It opens nothing but this simulator.
     public static let defaultClient = Client(
@@ -52,6 +52,9 @@ public struct FalconConfiguration: Sendable {
     public var warnsOfPrivateAddresses = false
     /// Longer request targets are refused with an HTML page, as gateways do.
     public var maxTargetBytes = 20_000
+
+    /// The event stream.
+    public var feeds = FeedConfiguration()
 
     public init() {}
 }

@@ -21,9 +21,12 @@ final class FalconVendor: SimulatedVendor {
     private let tenants = Mutex(Tenants())
     private let parsers = [ParserBox(), ParserBox(), ParserBox(), ParserBox()]
     private let answered = Atomic<UInt64>(0)
+    private let feeds: EventFeeds
+    private let graph = ThreatGraph()
 
     init(_ configuration: FalconConfiguration, clock: SimulatorClock) {
         initial = configuration
+        feeds = EventFeeds(configuration.feeds, clock: clock)
         self.clock = clock
         settings = Mutex(configuration)
     }
@@ -31,7 +34,8 @@ final class FalconVendor: SimulatedVendor {
     // MARK: Requests
 
     func operation(of request: ServerRequest) -> String {
-        FalconOperation.at(request.method, request.path)?.rawValue ?? "unknown"
+        FalconOperation.at(request.method, request.path)?.rawValue
+            ?? StreamOperation.at(request.method, request.path)?.0.rawValue ?? "unknown"
     }
 
     func answer(to request: ServerRequest, operation name: String) -> Answer {
@@ -54,6 +58,8 @@ final class FalconVendor: SimulatedVendor {
             response =
                 isToken
                 ? answer(token: request, operation, settings, trace) : serve(request, operation, settings, trace)
+        } else if let (operation, part) = StreamOperation.at(request.method, request.path) {
+            response = serve(request, operation, part, trace)
         } else {
             let status = FalconOperation.isPath(request.path) ? 405 : 404
             let message = status == 404 ? "404: Page Not Found" : "method not allowed"
@@ -84,6 +90,33 @@ final class FalconVendor: SimulatedVendor {
         switch operation {
         case .create, .update, .aggregate, .report: return serve(body: request, operation, caller)
         default: return serve(query: request, operation, caller)
+        }
+    }
+
+    private func serve(
+        _ request: ServerRequest, _ operation: StreamOperation, _ part: String, _ trace: String
+    ) -> ServerResponse {
+        if operation == .read {
+            return Int(part).map { feeds.read(partition: $0, request, trace: trace) }
+                ?? gateway(404, "404: Page Not Found", trace)
+        }
+        let token = (request.headers["Authorization"] ?? "").split(separator: " ").dropFirst().first.map(String.init)
+        guard let grant = access.withLock({ $0.grant(of: token ?? "", at: clock.now) }) else {
+            return gateway(401, "access denied, invalid bearer token", trace)
+        }
+        guard let scope = operation.scope, grant.scopes.contains(scope) else {
+            return gateway(403, "access denied, authorization failed", trace)
+        }
+        switch operation {
+        case .list:
+            let origin = "http://" + (request.headers["Host"] ?? "127.0.0.1")
+            return feeds.list(appID: request.query["appId"] ?? "", origin: origin, trace: trace)
+        case .refresh:
+            guard request.query["action_name"] == "refresh_active_stream_session", let partition = Int(part) else {
+                return gateway(400, "invalid action_name", trace)
+            }
+            return feeds.refresh(partition: partition, appID: request.query["appId"] ?? "", trace: trace)
+        default: return graph.answer(to: operation, part: part, request, trace: trace)
         }
     }
 
@@ -187,12 +220,15 @@ final class FalconVendor: SimulatedVendor {
 
     func administer(_ router: inout Router) {
         FalconAdmin(vendor: self).add(to: &router)
+        StreamAdmin(feeds: feeds, graph: graph).add(to: &router)
     }
 
     func reset() {
         settings.withLock { $0 = initial }
         access.withLock { $0 = Access() }
         tenants.withLock { $0 = Tenants() }
+        feeds.reset()
+        graph.reset()
     }
 
     var now: Int64 { clock.now.milliseconds }

@@ -47,8 +47,15 @@ public struct SekoiaIntake: Sendable {
     public func send(_ body: [UInt8]) async -> Answer {
         var request = HTTPRequest(.post, url, headers: headers, body: .bytes(body), operation: "sekoia.intake")
         request.maxResponseBytes = 4 << 20
+        return await Self.answer(to: request, over: transport, time: time)
+    }
+
+    /// Sends a body and judges the answer, for every target that takes bodies by POST.
+    public static func answer(
+        to request: HTTPRequest, over transport: any HTTPTransport, time: any TimeSource
+    ) async -> Answer {
         do throws(HTTPError) {
-            let response = try await transport.send(request, by: .after(Self.timeout, on: time))
+            let response = try await transport.send(request, by: .after(timeout, on: time))
             switch response.status {
             case 200..<300: return .accepted
             case 400, 413, 422: return .refused(status: response.status)

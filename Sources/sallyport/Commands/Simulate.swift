@@ -7,8 +7,13 @@ import FalconSimulator
 import HarfangLabSimulator
 import JSON
 import OpenCTISimulator
+import SekoiaSimulator
 import Settings
 import SimulatorKit
+
+#if canImport(Glibc)
+    import Glibc
+#endif
 
 extension Command {
     /// `sallyport simulate opencti|falcon|harfanglab|crowdsec`
@@ -25,7 +30,9 @@ extension Command {
                 meaning: "A platform with 3,000 indicators, whose stream breaks once:"),
         ],
         options: Simulation.options,
-        subcommands: [Simulation.openCTI, Simulation.falcon, Simulation.harfangLab, Simulation.crowdSec])
+        subcommands: [
+            Simulation.openCTI, Simulation.falcon, Simulation.sekoia, Simulation.harfangLab, Simulation.crowdSec,
+        ])
 }
 
 /// The commands below `simulate`.
@@ -45,14 +52,30 @@ private enum Simulation {
     static let falcon: Command = {
         let quota = Option(name: "quota", value: "N", doc: "Indicators that the tenant may hold.")
         let limit = Option(name: "requests-per-minute", value: "N", doc: "More are refused with 429.")
+        let feeds = Option(name: "feeds", value: "N", doc: "Feeds of the event stream; default 1.")
+        let events = Option(name: "events", value: "N", doc: "Generated events of each feed; default none.")
+        let eventBytes = Option(name: "event-bytes", value: "N", doc: "Their mean size; default 1300.")
+        let rate = Option(name: "event-rate", value: "N", doc: "Events a second and feed; default all at once.")
+        let templates = Option(
+            name: "event-file", value: "FILE", doc: "Newline-delimited events to make them from.", completion: .files)
+        let session = Option(name: "session-seconds", value: "N", doc: "How long a feed's session lasts; default 1800.")
         return Command(
-            name: "falcon", summary: "A CrowdStrike Falcon tenant: OAuth2 and IOC management.",
-            options: [quota, limit],
+            name: "falcon",
+            summary: "A CrowdStrike Falcon tenant: OAuth2, IOC management, event stream, ThreatGraph.",
+            options: [quota, limit, feeds, events, eventBytes, rate, templates, session],
             run: { arguments in
                 var configuration = FalconConfiguration()
                 configuration.options = try common(arguments)
                 if let most = try arguments.value(quota, as: Int.self) { configuration.quota = most }
                 configuration.requestsPerMinute = try arguments.value(limit, as: Int.self)
+                configuration.feeds.partitions = try arguments.value(feeds, as: Int.self) ?? 1
+                configuration.feeds.events = try arguments.value(events, as: Int.self) ?? 0
+                configuration.feeds.eventBytes = try arguments.value(eventBytes, as: Int.self) ?? 1300
+                configuration.feeds.rate = try arguments.value(rate, as: Double.self) ?? 0
+                configuration.feeds.sessionSeconds = try arguments.value(session, as: Int.self) ?? 1800
+                if let path = arguments[templates] {
+                    configuration.feeds.templates = try lines(of: path, path: arguments.path)
+                }
                 let falcon = try SimulatedFalcon(configuration)
                 return await serve(falcon.server, arguments)
             })
@@ -121,6 +144,36 @@ private enum Simulation {
                 return await serve(crowdSec.server, arguments)
             })
     }()
+
+    static let sekoia: Command = {
+        let counts = Option(name: "only-counts", doc: "Count bodies and do not look into them, for benchmarks.")
+        return Command(
+            name: "sekoia", summary: "Sekoia.io: the intake.", options: [counts],
+            run: { arguments in
+                var configuration = SekoiaConfiguration()
+                configuration.options = try common(arguments)
+                configuration.options.maxBodyBytes = 12 << 20
+                configuration.onlyCounts = arguments.isSet(counts)
+                let sekoia = try SimulatedSekoia(configuration)
+                return await serve(sekoia.server, arguments)
+            })
+    }()
+
+    /// The lines of a file, without empty ones.
+    private static func lines(of file: String, path: [String]) throws(UsageError) -> [[UInt8]] {
+        guard let handle = fopen(file, "r") else {
+            throw UsageError("“\(file)” can't be read.", remedy: "", path: path)
+        }
+        defer { fclose(handle) }
+        var bytes: [UInt8] = []
+        var block = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = fread(&block, 1, block.count, handle)
+            guard count > 0 else { break }
+            bytes += block[..<count]
+        }
+        return bytes.split(separator: UInt8(ascii: "\n")).map { Array($0) }
+    }
 
     private static func common(_ arguments: ParsedArguments) throws -> SimulatorOptions {
         var options = SimulatorOptions()

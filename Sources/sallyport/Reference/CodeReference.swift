@@ -50,7 +50,7 @@ struct CodeReference: Sendable {
 
     static let areas: [Area] = [
         crowdSec,
-        falcon, openCTI, stream, events, guards, http, state, process, reasons,
+        falcon, openCTI, sekoia, symphony, stream, events, guards, http, state, process, reasons,
     ]
 
     private static let falcon = Area(

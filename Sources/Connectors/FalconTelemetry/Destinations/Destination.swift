@@ -34,10 +34,35 @@ struct Destination: Sendable {
             do { intake = try Self.intake(context, session) } catch {
                 throw ConnectorError.configuration(setting: "sekoia.intake_url", reason: error.description)
             }
+            let sink = PostSink(
+                "Sekoia's intake", frame: .strings(frame), events: events, pulse: session.pulse, time: context.time
+            ) { await intake.send($0) }
+            return Destination(frame: .strings(frame), sink: sink)
+        case .file:
+            let target = try FileTarget(
+                path: settings[FalconTelemetrySettings.filePath]?.text ?? "",
+                maxBytes: settings[FalconTelemetrySettings.fileSize].bytes,
+                kept: settings[FalconTelemetrySettings.fileCount], events: events, pulse: session.pulse,
+                time: context.time)
+            return Destination(frame: .lines, sink: target)
+        case .stdout:
             return Destination(
-                frame: .strings(frame),
-                sink: IntakeSink(intake, frame: frame, events: events, pulse: session.pulse, time: context.time))
-        default: throw ConnectorError.configuration(setting: "event_stream.destination", reason: "not built")
+                frame: .lines, sink: OutputTarget(events: events, pulse: session.pulse, time: context.time))
+        case .http:
+            let endpoint = Endpoint(
+                transport: session.transport, url: settings[FalconTelemetrySettings.endpoint]?.text ?? "",
+                token: settings[FalconTelemetrySettings.endpointToken], time: context.time)
+            let sink = PostSink(
+                "The endpoint", frame: .lines, events: events, pulse: session.pulse, time: context.time
+            ) { await endpoint.send($0) }
+            return Destination(frame: .lines, sink: sink)
+        case .kafka:
+            let target = try KafkaTarget(
+                brokers: settings[FalconTelemetrySettings.brokers] ?? "",
+                topic: settings[FalconTelemetrySettings.topic] ?? "",
+                options: settings[FalconTelemetrySettings.kafkaOptions], events: events, pulse: session.pulse,
+                time: context.time)
+            return Destination(frame: .lines, sink: target) { await target.close() }
         }
     }
 

@@ -6,11 +6,11 @@ import Engine
 import Sekoia
 import Synchronization
 
-/// Sekoia's intake as a relay's target.
+/// A target that takes bodies by POST: Sekoia's intake, or an endpoint of one's own.
 ///
 /// A body that is refused is sent in halves until the refused events stand alone; only they become dead letters.
 /// Source: Sekoia.io module, 1.4.
-final class IntakeSink: RelaySink {
+final class PostSink: RelaySink {
     /// Refusals in a row from which on, if nothing was ever taken, the frame is at fault and not the events.
     static let doubtAfter = 16
 
@@ -18,15 +18,22 @@ final class IntakeSink: RelaySink {
         var failures = 0
         var hasAccepted = false
     }
-    private let intake: SekoiaIntake
-    private let frame: IntakeFrame
+    /// Sends one body.
+    private let post: @Sendable ([UInt8]) async -> SekoiaIntake.Answer
+    private let frame: LineFrame
+    /// For messages: `Sekoia's intake`.
+    private let name: String
     private let events: Events
     private let pulse: SymphonyPulse
     private let time: any TimeSource
     private let state = Mutex(State())
 
-    init(_ intake: SekoiaIntake, frame: IntakeFrame, events: Events, pulse: SymphonyPulse, time: any TimeSource) {
-        self.intake = intake
+    init(
+        _ name: String, frame: LineFrame, events: Events, pulse: SymphonyPulse, time: any TimeSource,
+        post: @escaping @Sendable ([UInt8]) async -> SekoiaIntake.Answer
+    ) {
+        self.name = name
+        self.post = post
         self.frame = frame
         self.events = events
         self.pulse = pulse
@@ -34,12 +41,12 @@ final class IntakeSink: RelaySink {
     }
 
     func input(_ index: Int, of batch: RelayBatch) -> [UInt8] {
-        LineFrame.strings(frame).line(batch.bytes[batch.range(index)])
+        frame.line(batch.bytes[batch.range(index)])
     }
 
     func append(_ batch: RelayBatch) async -> RecordResult {
         let begin = time.uptime
-        let answer = await intake.send(batch.bytes)
+        let answer = await post(batch.bytes)
         switch answer {
         case .accepted:
             accepted()
@@ -50,12 +57,12 @@ final class IntakeSink: RelaySink {
             if batch.count > 1 {
                 await halve(0..<batch.count, &search)
             } else {
-                search.refused[0] = Self.reason(status)
+                search.refused[0] = reason(status)
             }
             if Task.isCancelled { return .retry(after: .zero, code: "relay.cancelled", reason: "stopped") }
             if search.isFrameInDoubt {
-                let reason = "Sekoia's intake refuses every event (\(status)). Check the intake key and the URL."
-                return rest(batch.count, .seconds(60), code: "sekoia.refused_all", reason, mayRepeat: false)
+                let reason = "\(name) refuses every event (\(status)). Check key and URL."
+                return rest(batch.count, .seconds(60), code: "relay.refused_all", reason, mayRepeat: false)
             }
             events.refused(search.refused.count, status: status)
             events.delivered(batch, refused: search.refused.count, in: time.uptime - begin)
@@ -84,7 +91,7 @@ final class IntakeSink: RelaySink {
     private func send(_ range: Range<Int>, _ search: inout Search) async {
         let body = frame.head + search.batch.bytes[search.batch.range(range)] + frame.tail
         while !Task.isCancelled {
-            let answer = await intake.send(body)
+            let answer = await post(body)
             switch answer {
             case .accepted:
                 search.hasAccepted = true
@@ -92,7 +99,7 @@ final class IntakeSink: RelaySink {
             case .refused(let status):
                 search.status = status
                 guard range.count == 1 else { return await halve(range, &search) }
-                search.refused[range.lowerBound] = Self.reason(status)
+                search.refused[range.lowerBound] = reason(status)
                 let isKnown = search.hasAccepted || state.withLock { $0.hasAccepted }
                 search.isFrameInDoubt = !isKnown && search.refused.count >= Self.doubtAfter
                 return
@@ -115,8 +122,8 @@ final class IntakeSink: RelaySink {
     private func later(_ answer: SekoiaIntake.Answer, _ count: Int) -> RecordResult {
         switch answer {
         case .closed(let status):
-            let reason = SekoiaError.closed(status: status).description
-            return rest(count, .seconds(30), code: "sekoia.closed", reason, mayRepeat: false)
+            let reason = "\(name) refuses us (\(status)). Check key and URL; what was read waits meanwhile."
+            return rest(count, .seconds(30), code: "relay.closed", reason, mayRepeat: false)
         case .unavailable(let reason, let asked, let isOutcomeUnknown):
             let failures = state.withLock { state in
                 state.failures += 1
@@ -124,8 +131,8 @@ final class IntakeSink: RelaySink {
             }
             let own = Duration.milliseconds(min(10_000, 500 << min(failures - 1, 5)) + Int.random(in: 0...250))
             return rest(
-                count, max(asked ?? .zero, own), code: "sekoia.unavailable",
-                "Sekoia's intake does not answer: \(reason)",
+                count, max(asked ?? .zero, own), code: "relay.unavailable",
+                "\(name) does not take events: \(reason)",
                 mayRepeat: isOutcomeUnknown)
         case .accepted, .refused: return .appended(refused: [:])
         }
@@ -137,5 +144,5 @@ final class IntakeSink: RelaySink {
         return .retry(after: wait, code: code, reason: reason)
     }
 
-    private static func reason(_ status: Int) -> String { "Sekoia's intake refuses this event (\(status))" }
+    private func reason(_ status: Int) -> String { "\(name) refuses this event (\(status))" }
 }

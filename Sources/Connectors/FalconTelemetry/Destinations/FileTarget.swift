@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import ConnectorKit
+import Engine
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Newline-delimited files: one that grows, moved aside when it is full. A batch is taken once it is on the disk.
+///
+/// A moved file's name ends in the time: `events.ndjson.20260214T090000Z`. What a full disk or a crash cut off in the middle
+/// of a batch is removed again, so that every file holds whole lines.
+actor FileTarget: RelaySink {
+    private let path: String
+    private let maxBytes: Int
+    private let kept: Int
+    private let events: Events
+    private let pulse: SymphonyPulse
+    private let time: any TimeSource
+    private var descriptor: Int32
+    private var size: Int
+    private let thread = DedicatedThread(name: "file")
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+    /// - Parameters:
+    ///   - maxBytes: 0 never moves the file.
+    ///   - kept: how many moved files stay; 0 keeps all.
+    /// - Throws: ``ConnectorError/configuration(setting:reason:)`` when it can't be opened.
+    init(
+        path: String, maxBytes: Int, kept: Int, events: Events, pulse: SymphonyPulse, time: any TimeSource
+    ) throws(ConnectorError) {
+        self.path = path
+        self.maxBytes = maxBytes
+        self.kept = kept
+        self.events = events
+        self.pulse = pulse
+        self.time = time
+        guard let file = Self.open(path) else {
+            throw .configuration(
+                setting: "event_stream.file", reason: "\(path) can't be opened: \(String(cString: strerror(errno))).")
+        }
+        (descriptor, size) = file
+    }
+
+    deinit { Glibc.close(descriptor) }
+
+    nonisolated func input(_ index: Int, of batch: RelayBatch) -> [UInt8] { Array(batch.bytes[batch.range(index)]) }
+
+    func append(_ batch: RelayBatch) -> RecordResult {
+        let begin = time.uptime
+        if maxBytes > 0, size > 0, size + batch.bytes.count > maxBytes { rotate() }
+        guard Self.write(batch.bytes, to: descriptor), fdatasync(descriptor) == 0 else {
+            let reason = "\(path) can't be written: \(String(cString: strerror(errno)))"
+            ftruncate(descriptor, off_t(size))
+            pulse.failed()
+            events.retry(batch.count, mayRepeat: false, reason: reason, wait: .seconds(5))
+            return .retry(after: .seconds(5), code: "relay.unavailable", reason: reason)
+        }
+        size += batch.bytes.count
+        pulse.pushed()
+        events.delivered(batch, refused: 0, in: time.uptime - begin)
+        return .appended(refused: [:])
+    }
+
+    private func rotate() {
+        let stamp = time.now.secondsDescription.filter { $0 != "-" && $0 != ":" }
+        var moved = "\(path).\(stamp)"
+        var number = 1
+        while access(moved, F_OK) == 0 {
+            number += 1
+            moved = "\(path).\(stamp).\(number)"
+        }
+        // Where the folder allows no renaming, the same file grows on: better than losing lines.
+        guard rename(path, moved) == 0, let fresh = Self.open(path) else { return }
+        Glibc.close(descriptor)
+        (descriptor, size) = fresh
+        prune()
+    }
+
+    private func prune() {
+        guard kept > 0 else { return }
+        var found = glob_t()
+        defer { globfree(&found) }
+        guard glob("\(path).*", 0, nil, &found) == 0 else { return }
+        let names = (0..<Int(found.gl_pathc)).compactMap { found.gl_pathv[$0].map { String(cString: $0) } }.sorted()
+        for name in names.dropLast(kept) { unlink(name) }
+    }
+
+    private static func open(_ path: String) -> (Int32, Int)? {
+        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
+        guard descriptor >= 0 else { return nil }
+        var status = stat()
+        fstat(descriptor, &status)
+        return (descriptor, wholeLines(descriptor, Int(status.st_size)))
+    }
+
+    /// Cuts off a last line without its end.
+    private static func wholeLines(_ descriptor: Int32, _ size: Int) -> Int {
+        var end = size
+        var block = [UInt8](repeating: 0, count: 64 << 10)
+        while end > 0 {
+            let start = max(0, end - block.count)
+            guard pread(descriptor, &block, end - start, off_t(start)) == end - start else { return size }
+            if let newline = block[..<(end - start)].lastIndex(of: UInt8(ascii: "\n")) {
+                end = start + newline + 1
+                break
+            }
+            end = start
+        }
+        if end < size { ftruncate(descriptor, off_t(end)) }
+        return end
+    }
+
+    static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+        bytes.withUnsafeBytes { buffer in
+            var written = 0
+            while written < buffer.count {
+                let count = Glibc.write(descriptor, buffer.baseAddress.map { $0 + written }, buffer.count - written)
+                if count > 0 {
+                    written += count
+                } else if errno == EAGAIN {
+                    var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                    poll(&ready, 1, 1000)
+                } else if errno != EINTR {
+                    return false
+                }
+            }
+            return true
+        }
+    }
+}
+
+/// Standard output. Its reader has a line when the pipe has it; nobody can know more.
+actor OutputTarget: RelaySink {
+    private let events: Events
+    private let pulse: SymphonyPulse
+    private let time: any TimeSource
+    private let thread = DedicatedThread(name: "output")
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+    init(events: Events, pulse: SymphonyPulse, time: any TimeSource) {
+        self.events = events
+        self.pulse = pulse
+        self.time = time
+        // A reader that has gone is an error of the write, not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
+    }
+
+    nonisolated func input(_ index: Int, of batch: RelayBatch) -> [UInt8] { Array(batch.bytes[batch.range(index)]) }
+
+    func append(_ batch: RelayBatch) -> RecordResult {
+        let begin = time.uptime
+        guard FileTarget.write(batch.bytes, to: STDOUT_FILENO) else {
+            let reason = "standard output can't be written: \(String(cString: strerror(errno)))"
+            events.retry(batch.count, mayRepeat: true, reason: reason, wait: .seconds(5))
+            return .retry(after: .seconds(5), code: "relay.unavailable", reason: reason)
+        }
+        pulse.pushed()
+        events.delivered(batch, refused: 0, in: time.uptime - begin)
+        return .appended(refused: [:])
+    }
+}
