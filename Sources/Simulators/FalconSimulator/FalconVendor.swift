@@ -54,12 +54,14 @@ final class FalconVendor: SimulatedVendor {
             return .now(Envelope.refused(429, ["rate limit"]).response(trace))
         }
         var response: ServerResponse
-        if let operation {
+        if let stream = StreamOperation.at(request.method, request.path),
+            operation == nil || isOfStream(request, stream.0)
+        {
+            response = serve(request, stream.0, stream.part, trace)
+        } else if let operation {
             response =
                 isToken
                 ? answer(token: request, operation, settings, trace) : serve(request, operation, settings, trace)
-        } else if let (operation, part) = StreamOperation.at(request.method, request.path) {
-            response = serve(request, operation, part, trace)
         } else {
             let status = FalconOperation.isPath(request.path) ? 405 : 404
             let message = status == 404 ? "404: Page Not Found" : "method not allowed"
@@ -90,6 +92,17 @@ final class FalconVendor: SimulatedVendor {
         switch operation {
         case .create, .update, .aggregate, .report: return serve(body: request, operation, caller)
         default: return serve(query: request, operation, caller)
+        }
+    }
+
+    /// Alerts that the stream's events name, or that were given with their graph; all others are the tenant's own.
+    private func isOfStream(_ request: ServerRequest, _ operation: StreamOperation) -> Bool {
+        switch operation {
+        case .alerts:
+            let ids = request.json?["composite_ids"]?.array?.compactMap(\.string) ?? []
+            return !ids.isEmpty && ids.allSatisfy { graph.knows($0) || feeds.names($0) }
+        case .alertQuery: return (request.query["filter"] ?? "").hasPrefix("aggregate_id:")
+        default: return true
         }
     }
 

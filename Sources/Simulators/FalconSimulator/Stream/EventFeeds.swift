@@ -231,6 +231,16 @@ final class EventFeeds: Sendable {
         }
     }
 
+    /// Whether an event of the stream names this alert.
+    func names(_ compositeID: String) -> Bool {
+        state.withLock { state in
+            state.partitions.contains { partition in
+                partition.generated?.templates.contains { $0.compositeID == compositeID } == true
+                    || partition.given.contains { $0.compositeID == compositeID }
+            }
+        }
+    }
+
     var heartbeat: Duration { state.withLock { $0.configuration.heartbeat } }
     var time: any TimeSource { clock }
 

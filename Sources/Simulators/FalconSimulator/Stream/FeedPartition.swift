@@ -32,6 +32,7 @@ struct FeedPartition: Sendable {
     struct Given: Sendable {
         let offset: UInt64
         let type: String
+        let compositeID: String?
         let bytes: [UInt8]
     }
 
@@ -64,7 +65,10 @@ struct FeedPartition: Sendable {
         for line in lines {
             let json = try? JSONValue(parsing: line)
             let offset = json?["metadata"]?["offset"]?.number?.uint64 ?? lastOffset + 1
-            given.append(Given(offset: offset, type: json?["metadata"]?["eventType"]?.string ?? "", bytes: line))
+            given.append(
+                Given(
+                    offset: offset, type: json?["metadata"]?["eventType"]?.string ?? "",
+                    compositeID: json?["event"]?["CompositeId"]?.string, bytes: line))
         }
     }
 }
@@ -72,6 +76,7 @@ struct FeedPartition: Sendable {
 /// A line with the places of its offset (ten digits) and its time (thirteen).
 struct EventTemplate: Sendable {
     let type: String
+    let compositeID: String?
     let bytes: [UInt8]
     let offsetAt: Int
     let timeAt: Int
@@ -97,6 +102,7 @@ struct EventTemplate: Sendable {
             let timeAt = Self.place(of: #""eventCreationTime":1000000000000"#, in: bytes, digits: 13)
         else { return nil }
         self.type = type
+        compositeID = json["event"]?["CompositeId"]?.string
         self.bytes = bytes + [UInt8(ascii: "\n")]
         self.offsetAt = offsetAt
         self.timeAt = timeAt

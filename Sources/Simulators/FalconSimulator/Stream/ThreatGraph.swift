@@ -27,6 +27,7 @@ final class ThreatGraph: Sendable {
     private let state = Mutex(State())
 
     func reset() { state.withLock { $0 = State() } }
+    func knows(_ compositeID: String) -> Bool { state.withLock { $0.alerts[compositeID] != nil } }
     func change(_ body: (inout State) -> Void) { state.withLock { body(&$0) } }
 
     func answer(
