@@ -64,7 +64,7 @@ test: ## Everything. `make check` is its quick part.
 
 .PHONY: bench
 bench: release ## Benchmarks; prints JSON with the settings in force.
-	@.build/release/sallyport-bench --sallyport $(RELEASE_BINARY)
+	@.build/release/sallyport-bench --sallyport $(RELEASE_BINARY) --python .venv/bin/python
 
 .PHONY: mutants
 mutants: bootstrap ## Plant known faults in the engine; the simulation must find each.

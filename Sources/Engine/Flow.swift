@@ -14,8 +14,14 @@ public protocol FlowSource: Sendable {
     func acknowledge(_ position: SourcePosition) async
     /// A dead letter's input as an item again; nil when this build can't read it.
     func item(from letter: DeadLetter) async -> Item?
+    /// Called every few seconds, also while reading is paused: what must not wait for the next read.
+    func tend() async
     /// Ends a waiting ``next()``, which then gives ``SourceRead/end``.
     func close() async
+}
+
+extension FlowSource {
+    public func tend() async {}
 }
 
 public enum SourceRead: Sendable {

@@ -11,6 +11,7 @@ struct Housekeeping: Sendable {
 
     static func run(_ parts: Flow.Parts, flow: Int64) async -> Housekeeping {
         var result = Housekeeping()
+        await parts.source.tend()
         do {
             if parts.status.isAwaitingApproval, try await parts.store.values(flow: flow)[FlowValues.approval] != nil {
                 try await parts.store.setValues(flow: flow, [FlowValues.approval: [UInt8]?.none])

@@ -30,7 +30,8 @@ public struct Connections: Sendable {
         let configuration = try OpenCTIClient.Configuration(
             url: settings[OpenCTISettings.url].text, token: token, userAgent: Self.userAgent,
             customHeaders: headers ?? [:])
-        return OpenCTIClient(transport: transport, configuration: configuration, time: context.time)
+        return OpenCTIClient(
+            transport: patient(transport, "opencti"), configuration: configuration, time: context.time)
     }
 
     /// The tenant's client, inside the tenant's request budget.
@@ -65,16 +66,19 @@ public struct Connections: Sendable {
             TokenBucket(name: "falcon", limit: limit, time: context.time)
         }
         let inner = RateLimited(try transport("falcon", settings[FalconSettings.verification]) { _ in }, budget: budget)
-        // Short: the engine has the longer patience, and says what it waits for.
+        return try FalconClient(
+            transport: patient(inner, "falcon"), credentials: credentials,
+            baseURL: settings[FalconSettings.baseURL], userAgent: Self.userAgent, timeout: .seconds(60),
+            time: context.time)
+    }
+
+    /// Repeats what may be repeated, for a short time: the engine has the longer patience, and says what it waits for.
+    private func patient<Inner: HTTPTransport>(_ inner: Inner, _ connection: String) -> Retrying<Inner> {
         var policy = RetryPolicy()
         policy.attempts = 3
         policy.totalTime = .seconds(20)
-        let transport = Retrying(
-            inner, policy: policy, time: context.time, observer: HTTPMetrics(context.metrics, connection: "falcon"))
-        return try FalconClient(
-            transport: transport, credentials: credentials,
-            baseURL: settings[FalconSettings.baseURL], userAgent: Self.userAgent, timeout: .seconds(60),
-            time: context.time)
+        return Retrying(
+            inner, policy: policy, time: context.time, observer: HTTPMetrics(context.metrics, connection: connection))
     }
 
     /// The metrics of calls, whatever the connection.

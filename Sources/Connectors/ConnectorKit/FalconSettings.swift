@@ -18,16 +18,10 @@ public enum FalconSettings {
     }
     public static let clientID = Setting<String>(
         "crowdstrike.client_id", "Id of the API client (Support and resources › API clients and keys)."
-    ).at(.connection("falcon", "client_id")).checking { id in
-        ["ChangeMe", "CHANGEME"].contains(id)
-            ? InvalidValue("still has the sample's value", remedy: "Copy the client id from the console.") : nil
-    }
+    ).at(.connection("falcon", "client_id"))
     public static let clientSecret = Setting<Secret>(
         "crowdstrike.client_secret", "Its secret; the client needs the scope `IOC Management: Read` and `Write`."
-    ).at(.connection("falcon", "client_secret")).checking { secret in
-        ["ChangeMe", "CHANGEME"].contains(secret.reveal())
-            ? InvalidValue("still has the sample's value", remedy: "Copy the secret; the console shows it once.") : nil
-    }
+    ).at(.connection("falcon", "client_secret"))
     public static let memberCID = Setting<String?>(
         "crowdstrike.member_cid", "CID of the child tenant to work in, for clients of a parent (Flight Control)."
     ).at(.connection("falcon", "member_cid")).checking { cid in

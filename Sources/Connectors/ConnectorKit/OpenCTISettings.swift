@@ -13,10 +13,7 @@ public enum OpenCTISettings {
     ).at(.connection("opencti", "url")).example("https://opencti.example")
     public static let token = Setting<Secret>(
         "opencti.token", "Token of the connector's user, which needs the capabilities CONNECTORAPI and TAXIIAPI."
-    ).at(.connection("opencti", "token")).checking { token in
-        token.reveal() == "ChangeMe"
-            ? InvalidValue("still has the sample's value", remedy: "Copy the token from the user's profile.") : nil
-    }
+    ).at(.connection("opencti", "token"))
     public static let verification = Setting<TLSVerification>(
         "opencti.ssl_verify", default: .system,
         "Whether the platform's certificate is checked, or the file of the CA to check it against. The original's own "
@@ -39,9 +36,7 @@ public enum OpenCTISettings {
 
     public static let id = Setting<String>(
         "connector.id", "A UUIDv4 of your choice: the connector's identity and the key of its state on the platform."
-    ).example("6b8d1c1e-7c1b-4b0e-9b1e-0d8f3b0f7a11").checking { id in
-        id == "ChangeMe" ? InvalidValue("still has the sample's value", remedy: "Make one with `uuidgen`.") : nil
-    }
+    ).example("6b8d1c1e-7c1b-4b0e-9b1e-0d8f3b0f7a11")
     public static let scope = Setting<[String]>(
         "connector.scope", "Registered with the platform; nothing depends on it.")
     public static let name = Setting<String>("connector.name", "How the platform shows it; at least two characters.")
@@ -95,9 +90,7 @@ public enum LiveStreamSettings {
     public static let id = Setting<String>(
         "connector.live_stream_id",
         "UUID of the live stream (Data sharing › Live streams), or `live` for everything (needs BYPASS)."
-    ).checking { id in
-        id == "ChangeMe" ? InvalidValue("still has the sample's value", remedy: "Copy the live stream's UUID.") : nil
-    }
+    )
     public static let listenDelete = Setting<Bool>(
         "connector.live_stream_listen_delete", default: true, "Whether deletions are sent.")
     public static let noDependencies = Setting<Bool>(

@@ -124,6 +124,8 @@ public struct OpenCTIClient: Sendable {
             .get, configuration.address.stream(options.id, recover: start.recoverUntil), headers: headers,
             operation: "opencti.stream")
         request.idleTimeout = watchdog
+        // The stream reconnects by itself and says so: nobody below repeats it in silence.
+        request.isIdempotent = false
         return request
     }
 }

@@ -180,6 +180,9 @@ public actor LiveStreamSource<Translator: StreamTranslator>: FlowSource {
         return items.first
     }
 
+    /// A reader that is paused for long gives its connection back, and resumes by position later.
+    public nonisolated func tend() async { await stream.closeIfUnread() }
+
     public nonisolated func close() async {
         isClosed.store(true, ordering: .relaxed)
         await stream.close()

@@ -102,7 +102,7 @@ public actor LiveStream {
         connectAt = nil
     }
 
-    /// Closes a connection that nobody has read for ten minutes. For the engine's tick: a paused reader calls nothing.
+    /// Closes a connection that nobody has read for ten minutes. To be called now and then: a paused reader calls nothing.
     public func closeIfUnread() {
         if connection != nil, !isReading, time.uptime - lastRead >= Self.longestPause { end(.paused) }
     }
