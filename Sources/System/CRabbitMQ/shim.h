@@ -11,23 +11,55 @@
 #include <openssl/x509.h>
 #include <string.h>
 
+static inline amqp_table_entry_t sp_amqp_flag(const char *name) {
+    amqp_table_entry_t entry = {.key = amqp_cstring_bytes(name)};
+    entry.value.kind = AMQP_FIELD_KIND_BOOLEAN;
+    entry.value.value.boolean = 1;
+    return entry;
+}
+static inline amqp_table_entry_t sp_amqp_text(const char *name, const char *text) {
+    amqp_table_entry_t entry = {.key = amqp_cstring_bytes(name)};
+    entry.value.kind = AMQP_FIELD_KIND_UTF8;
+    entry.value.value.bytes = amqp_cstring_bytes(text);
+    return entry;
+}
+
 /// Logs in with PLAIN and tells the broker what we understand: confirms with nacks, cancellations, memory alarms.
 static inline amqp_rpc_reply_t sp_amqp_login(amqp_connection_state_t connection, const char *virtual_host, int channels,
                                              int frame_bytes, int heartbeat, const char *name, const char *user,
                                              const char *password) {
-    amqp_table_entry_t known[4];
-    known[0] = amqp_table_construct_bool_entry("publisher_confirms", 1);
-    known[1] = amqp_table_construct_bool_entry("basic.nack", 1);
-    known[2] = amqp_table_construct_bool_entry("consumer_cancel_notify", 1);
-    known[3] = amqp_table_construct_bool_entry("connection.blocked", 1);
-    amqp_table_t capabilities = {4, known};
-    amqp_table_entry_t entries[3];
-    entries[0] = amqp_table_construct_table_entry("capabilities", &capabilities);
-    entries[1] = amqp_table_construct_utf8_entry("product", "Sallyport");
-    entries[2] = amqp_table_construct_utf8_entry("connection_name", name);
+    amqp_table_entry_t known[] = {sp_amqp_flag("publisher_confirms"), sp_amqp_flag("basic.nack"),
+                                  sp_amqp_flag("consumer_cancel_notify"), sp_amqp_flag("connection.blocked")};
+    amqp_table_entry_t capabilities = {.key = amqp_cstring_bytes("capabilities")};
+    capabilities.value.kind = AMQP_FIELD_KIND_TABLE;
+    capabilities.value.value.table.num_entries = 4;
+    capabilities.value.value.table.entries = known;
+    amqp_table_entry_t entries[] = {capabilities, sp_amqp_text("product", "Sallyport"),
+                                    sp_amqp_text("connection_name", name)};
     amqp_table_t properties = {3, entries};
     return amqp_login_with_properties(connection, virtual_host, channels, frame_bytes, heartbeat, &properties,
                                       AMQP_SASL_METHOD_PLAIN, user, password);
+}
+
+// Times in milliseconds: `timeval` belongs to another module in Swift.
+static inline struct timeval sp_amqp_time(int milliseconds) {
+    struct timeval time = {milliseconds / 1000, milliseconds % 1000 * 1000};
+    return time;
+}
+/// How long the login and each call with an answer may take.
+static inline void sp_amqp_set_patience(amqp_connection_state_t connection, int milliseconds) {
+    struct timeval time = sp_amqp_time(milliseconds);
+    amqp_set_handshake_timeout(connection, &time);
+    amqp_set_rpc_timeout(connection, &time);
+}
+static inline int sp_amqp_open(amqp_socket_t *socket, const char *host, int port, int milliseconds) {
+    struct timeval time = sp_amqp_time(milliseconds);
+    return amqp_socket_open_noblock(socket, host, port, &time);
+}
+/// The next frame that is there already; AMQP_STATUS_TIMEOUT when none is.
+static inline int sp_amqp_next_frame(amqp_connection_state_t connection, amqp_frame_t *frame) {
+    struct timeval time = sp_amqp_time(0);
+    return amqp_simple_wait_frame_noblock(connection, frame, &time);
 }
 
 static inline amqp_method_number_t sp_amqp_method(const amqp_frame_t *frame) { return frame->payload.method.id; }
@@ -37,6 +69,9 @@ static inline amqp_basic_properties_t *sp_amqp_properties(const amqp_frame_t *fr
     return (amqp_basic_properties_t *)frame->payload.properties.decoded;
 }
 static inline amqp_bytes_t sp_amqp_fragment(const amqp_frame_t *frame) { return frame->payload.body_fragment; }
+
+/// The text `utf-8`, which lives for ever.
+static inline amqp_bytes_t sp_amqp_utf8(void) { return amqp_cstring_bytes("utf-8"); }
 
 /// `x-delivery-count` of a quorum queue; -1 where there is none.
 static inline int64_t sp_amqp_delivery_count(const amqp_basic_properties_t *properties) {

@@ -15,3 +15,5 @@ void sp_forbid_core_dumps(void);
 ptrdiff_t sp_last_index_of(const void *data, int byte, size_t size);
 /// The kind of file system that holds `path` (the magic numbers of linux/magic.h); -1 when it can't be told.
 long sp_file_system_kind(const char *path);
+/// A descriptor (non-blocking eventfd) by which a thread is woken from `poll`; -1 when there are no more.
+int sp_wake_descriptor(void);
