@@ -62,7 +62,7 @@ let package = Package(
         module("Rules", in: "Formats", ["Base", "CYARA", "Settings"]),
 
         // Vendors: one client per product, no business rules.
-        module("OpenCTI", in: "Vendors", ["Base", "HTTPClient", "JSON", "STIX", "Telemetry"]),
+        module("OpenCTI", in: "Vendors", ["Base", "HTTPClient", "Hashing", "JSON", "STIX", "Telemetry"]),
         module("Falcon", in: "Vendors", ["Base", "HTTPClient", "JSON", "Telemetry"]),
         module("Sekoia", in: "Vendors", ["Base", "HTTPClient", "JSON"]),
         module("HarfangLab", in: "Vendors", ["Base", "HTTPClient", "JSON"]),

@@ -57,6 +57,8 @@ public struct OpenCTIClient: Sendable {
         case connector
         /// ``Configuration/applicantID``, when there is one.
         case applicant
+        /// A user by internal id; honoured only if the token's user has BYPASS.
+        case user(String)
     }
 
     let transport: any HTTPTransport
@@ -74,8 +76,10 @@ public struct OpenCTIClient: Sendable {
     /// Sends one document and gives its `data`.
     ///
     /// `POST {url}/graphql`, body `{"query": …, "variables": {…}}`; any entry in `errors` is a failure, also beside data.
+    ///
+    /// - Parameter draft: the draft that the call works in; `nil` for none.
     public func execute(
-        _ document: GraphQLDocument, variables: JSONObject = [:], as caller: Caller = .connector
+        _ document: GraphQLDocument, variables: JSONObject = [:], as caller: Caller = .connector, draft: String? = nil
     ) async throws(OpenCTIError) -> JSONValue {
         var writer = JSONWriter(reserving: document.text.utf8.count + 512)
         writer.beginObject()
@@ -84,14 +88,44 @@ public struct OpenCTIClient: Sendable {
         writer.key("variables")
         writer.value(.object(variables))
         writer.endObject()
-        var headers = commonHeaders
+        var headers = callHeaders(as: caller, draft: draft)
         headers["Content-Type"] = "application/json"
+        return try await send(document, .bytes(writer.bytes), headers)
+    }
+
+    /// The same with one file for the variable `file`, by the GraphQL multipart request specification.
+    /// Source: OpenCTI protocol, 1.1.
+    func execute(
+        _ document: GraphQLDocument, variables: JSONObject, file: HTTPBody.Part, draft: String? = nil
+    ) async throws(OpenCTIError) -> JSONValue {
+        var variables = variables
+        variables["file"] = .null
+        let operations: JSONValue = ["query": .string(document.text), "variables": .object(variables)]
+        let body: HTTPBody = .multipart([
+            .init(name: "operations", body: .bytes(operations.bytes)),
+            .init(name: "map", body: .bytes(Array(#"{"0":["variables.file"]}"#.utf8))), file,
+        ])
+        return try await send(document, body, callHeaders(as: .connector, draft: draft))
+    }
+
+    private func callHeaders(as caller: Caller, draft: String?) -> HTTPHeaders {
+        var headers = commonHeaders
         headers["Accept"] = "application/json"
         // Empty means outside any draft; without the header the user's current draft would receive the call.
-        headers["opencti-draft-id"] = ""
-        if caller == .applicant { headers["opencti-applicant-id"] = configuration.applicantID }
+        headers["opencti-draft-id"] = draft ?? ""
+        switch caller {
+        case .connector: break
+        case .applicant: headers["opencti-applicant-id"] = configuration.applicantID
+        case .user(let id): headers["opencti-applicant-id"] = id
+        }
+        return headers
+    }
+
+    private func send(
+        _ document: GraphQLDocument, _ body: HTTPBody, _ headers: HTTPHeaders
+    ) async throws(OpenCTIError) -> JSONValue {
         var request = HTTPRequest(
-            .post, configuration.address.graphQL, headers: headers, body: .bytes(writer.bytes),
+            .post, configuration.address.graphQL, headers: headers, body: body,
             operation: "opencti." + document.name)
         request.isIdempotent = document.isIdempotent
         let response: HTTPResponse

@@ -40,6 +40,12 @@ extension PlatformVersion {
     public var hasPlaybooks: Bool { self >= PlatformVersion(5, 11) }
     /// `FilterGroup` instead of one filter type per entity.
     public var hasFilterGroups: Bool { self >= PlatformVersion(5, 12) }
+    /// `event_id` in a playbook's answer.
+    public var hasPlaybookEvents: Bool { self >= PlatformVersion(6, 1) }
+    /// `stixBundlePush`, and workers that split bundles.
+    public var hasBundlePush: Bool { self >= PlatformVersion(6, 3) }
+    /// Drafts.
+    public var hasDrafts: Bool { self >= PlatformVersion(6, 4) }
     /// `connectorInfo` in the ping.
     public var hasConnectorInfo: Bool { self >= PlatformVersion(6, 2) }
     /// `listen_callback_uri`.
@@ -52,6 +58,10 @@ extension PlatformVersion {
     public var hasKeySet: Bool { self >= PlatformVersion(7, 260_224) }
     /// `isMultiPartWork`.
     public var hasMultiPartWorks: Bool { self >= PlatformVersion(7, 260_430) }
+    /// Workbenches became drafts as the way of validation.
+    public var prefersDrafts: Bool { self >= PlatformVersion(7, 0) }
+    /// `workEdit { ping }`.
+    public var hasWorkPing: Bool { self >= PlatformVersion(6, 3) }
     /// `xtm_one_intent`.
     public var hasIntent: Bool { self >= PlatformVersion(7, 260_701) }
     /// `version` and `slug` in the registration.

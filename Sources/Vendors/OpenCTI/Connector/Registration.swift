@@ -33,12 +33,14 @@ public struct ConnectorProfile: Sendable {
     public var slug: String?
     /// Whether the connector reads or fills a queue; otherwise the broker's credentials are not asked for.
     public var usesBroker: Bool
+    /// Whether bundles go to the platform's S3 storage: its credentials are asked for where the platform has them.
+    public var usesStorage: Bool
 
     public init(
         id: String, name: String, kind: Kind, scope: [String] = ["not-applicable"], auto: Bool = false,
         onlyContextual: Bool = false, playbookCompatible: Bool = false, autoUpdate: Bool = false,
         enrichmentResolution: String = "none", listenCallbackURI: String? = nil, intent: String? = nil,
-        version: String? = nil, slug: String? = nil, usesBroker: Bool = true
+        version: String? = nil, slug: String? = nil, usesBroker: Bool = true, usesStorage: Bool = false
     ) {
         self.id = id
         self.name = name
@@ -54,6 +56,7 @@ public struct ConnectorProfile: Sendable {
         self.version = version
         self.slug = slug
         self.usesBroker = usesBroker
+        self.usesStorage = usesStorage
     }
 
     /// The input for one version of the platform: a field it does not know would be a hard error.
@@ -84,6 +87,7 @@ public struct ConnectorProfile: Sendable {
             return usesBroker ? OpenCTIDocuments.register : OpenCTIDocuments.registerWithoutBroker
         }
         if !version.hasRoutingKeys { return OpenCTIDocuments.registerEarly }
+        if usesStorage, version.hasKeySet { return OpenCTIDocuments.registerWithStorage }
         return switch (version.hasKeySet, usesBroker) {
         case (true, true): OpenCTIDocuments.registerWithKeys
         case (true, false): OpenCTIDocuments.registerWithKeysWithoutBroker
@@ -101,6 +105,8 @@ public struct Registration: Sendable {
     /// Whose token we use.
     public let userID: String?
     public let queue: QueueConfiguration?
+    /// The platform's S3 storage, when it was asked for.
+    public let storage: StorageConfiguration?
     /// Keys that sign the platform's callbacks, JSON text; from 7.0 on.
     public let keySet: String?
     /// The platform refused the fields of its own version, and the smallest registration was sent instead.
@@ -122,6 +128,30 @@ public struct Registration: Sendable {
         public let pushExchange: String
     }
 
+    /// The bucket that the platform itself uses.
+    public struct StorageConfiguration: Sendable, Hashable {
+        public let endpoint: String
+        public let port: Int
+        public let usesTLS: Bool
+        public let bucket: String
+        public let region: String
+        public let accessKey: Secret
+        public let secretKey: Secret
+
+        init?(_ json: JSONValue) {
+            guard let endpoint = json["endpoint"]?.string, let port = json["port"]?.int,
+                let bucket = json["bucket_name"]?.string
+            else { return nil }
+            self.endpoint = endpoint
+            self.port = Int(port)
+            self.bucket = bucket
+            usesTLS = json["use_ssl"]?.bool ?? false
+            region = json["bucket_region"]?.string ?? "us-east-1"
+            accessKey = Secret(json["access_key"]?.string ?? "")
+            secretKey = Secret(json["secret_key"]?.string ?? "")
+        }
+    }
+
     init(_ answer: JSONValue, isReduced: Bool) throws(OpenCTIError) {
         guard let id = answer["id"]?.string else {
             throw .malformed(operation: "registerConnector", reason: "the connector's id is missing")
@@ -132,6 +162,7 @@ public struct Registration: Sendable {
         userID = answer["connector_user_id"]?.string ?? answer["connector_user"]?["id"]?.string
         keySet = answer["jwks"]?.string
         queue = Self.queue(answer["config"], connector: id)
+        storage = answer["config"]?["s3"].flatMap(StorageConfiguration.init)
     }
 
     private static func queue(_ config: JSONValue?, connector: String) -> QueueConfiguration? {

@@ -3,6 +3,7 @@
 extension OpenCTIDocuments {
     static let connectors = [
         healthCheck, register, registerWithoutBroker, registerWithKeys, registerWithKeysWithoutBroker, registerEarly,
+        registerWithStorage,
         ping, pingEarly,
     ]
 
@@ -50,6 +51,26 @@ extension OpenCTIDocuments {
               connection { host vhost use_ssl port user pass }
               listen listen_routing listen_exchange
               push push_routing push_exchange
+            }
+          }
+        }
+        """)
+
+    /// The same with the platform's S3 storage, for connectors that leave bundles there.
+    static let registerWithStorage = GraphQLDocument(
+        "registerConnector", capability: Capability.connectors,
+        """
+        mutation RegisterConnector($input: RegisterConnectorInput) {
+          registerConnector(input: $input) {
+            id
+            connector_state
+            connector_user_id
+            jwks
+            config {
+              connection { host vhost use_ssl port user pass }
+              listen listen_routing listen_exchange
+              push push_routing push_exchange
+              s3 { endpoint port use_ssl bucket_name bucket_region access_key secret_key }
             }
           }
         }

@@ -12,17 +12,31 @@ public struct GraphQLDocument: Sendable, Hashable {
     /// Whether sending it twice leaves the platform as sending it once.
     public let isIdempotent: Bool
 
-    init(_ name: String, capability: String? = nil, isIdempotent: Bool = true, _ text: String) {
+    /// Whether platforms of today take it; false for what only old ones do.
+    let fitsLatest: Bool
+
+    init(
+        _ name: String, capability: String? = nil, isIdempotent: Bool = true, fitsLatest: Bool = true, _ text: String
+    ) {
         self.name = name
+        self.fitsLatest = fitsLatest
         self.capability = capability
         self.isIdempotent = isIdempotent
         self.text = text
+    }
+
+    /// The same document for an old platform that names a type otherwise.
+    func replacing(_ type: String, with other: String) -> GraphQLDocument {
+        GraphQLDocument(
+            name, capability: capability, isIdempotent: isIdempotent, fitsLatest: false,
+            text.replacing(type, with: other))
     }
 }
 
 /// Every document that Sallyport sends to OpenCTI. The tests validate each against the platform's schema.
 public enum OpenCTIDocuments {
-    public static let all: [(name: String, text: String)] = (connectors + works + reads).map { ($0.name, $0.text) }
+    public static let all: [(name: String, text: String)] = (connectors + works + reads + bundles + writes)
+        .filter(\.fitsLatest).map { ($0.name, $0.text) }
 }
 
 /// Capabilities as the console names them, with the platform's own name.
@@ -31,4 +45,7 @@ enum Capability {
     static let modules = "Access connectors (MODULES)"
     static let sharing = "Access data sharing (TAXIIAPI)"
     static let knowledge = "Access knowledge (KNOWLEDGE)"
+    static let updating = "Create / Update knowledge (KNOWLEDGE_KNUPDATE)"
+    static let labels = "Manage labels & attributes (SETTINGS_SETLABELS)"
+    static let importing = "Ask for knowledge import (KNOWLEDGE_KNASKIMPORT)"
 }
