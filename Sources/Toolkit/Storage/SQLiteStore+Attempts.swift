@@ -10,7 +10,7 @@ extension SQLiteStore {
             let count = try database.statement(
                 """
                 INSERT INTO attempt VALUES (?1, ?2, 1, ?3)
-                ON CONFLICT DO UPDATE SET count = count + 1, at = excluded.at RETURNING count
+                ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count
                 """)
             count.bind(1, flow)
             count.bind(2, message)
@@ -36,6 +36,32 @@ extension SQLiteStore {
                 one.bind(2, message)
                 try one.run()
             }
+        }
+    }
+
+    public func recordAttempts(_ attempts: AttemptRecord) throws(StorageError) -> [Attempt] {
+        let database = try writable()
+        return try database.transaction { () throws(StorageError) in
+            let forget = try database.statement("DELETE FROM attempt WHERE flow = ?1 AND message = ?2")
+            for message in attempts.ended {
+                forget.bind(1, attempts.flow)
+                forget.bind(2, message)
+                try forget.run()
+            }
+            var counted: [Attempt] = []
+            let count = try database.statement(
+                """
+                INSERT INTO attempt VALUES (?1, ?2, 1, ?3)
+                ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count, at
+                """)
+            for message in attempts.begun {
+                count.bind(1, attempts.flow)
+                count.bind(2, message)
+                count.bind(3, attempts.at)
+                try count.forEachRow { counted.append(Attempt(count: Int($0.integer(0)), first: $0.instant(1))) }
+            }
+            try History(database).append(attempts.history)
+            return counted
         }
     }
 }

@@ -48,6 +48,8 @@ public protocol StateStore: Sendable {
     // Attempts: redelivery counts of queue messages, written before the work.
     func countAttempt(flow: Int64, message: Digest128, at: Instant) async throws(StorageError) -> Int
     func forgetAttempts(flow: Int64, messages: [Digest128]?) async throws(StorageError)
+    /// Attempts that begin and others that have ended, of many messages at once, with what is to be remembered of them.
+    func recordAttempts(_ attempts: AttemptRecord) async throws(StorageError) -> [Attempt]
 
     // History and dead letters
     func history(_ query: HistoryQuery) async throws(StorageError) -> [HistoryRecord]
@@ -72,6 +74,52 @@ public protocol StateStore: Sendable {
     func facts() async throws(StorageError) -> [String: String]
     /// Folds everything into the file and lets go of it.
     func close() async
+}
+
+extension StateStore {
+    /// One call after the other, for stores that know nothing better.
+    public func recordAttempts(_ attempts: AttemptRecord) async throws(StorageError) -> [Attempt] {
+        var counted: [Attempt] = []
+        for message in attempts.begun {
+            let count = try await countAttempt(flow: attempts.flow, message: message, at: attempts.at)
+            counted.append(Attempt(count: count, first: attempts.at))
+        }
+        if !attempts.ended.isEmpty { try await forgetAttempts(flow: attempts.flow, messages: attempts.ended) }
+        return counted
+    }
+}
+
+/// One transaction over the attempts of a flow's messages.
+public struct AttemptRecord: Sendable {
+    public var flow: Int64
+    /// Counted before the work on them begins.
+    public var begun: [Digest128]
+    /// Forgotten: the work on them is done.
+    public var ended: [Digest128]
+    public var history: [HistoryRecord]
+    public var at: Instant
+
+    public init(
+        flow: Int64, begun: [Digest128] = [], ended: [Digest128] = [], history: [HistoryRecord] = [], at: Instant
+    ) {
+        self.flow = flow
+        self.begun = begun
+        self.ended = ended
+        self.history = history
+        self.at = at
+    }
+}
+
+/// How often work on a message has begun.
+public struct Attempt: Sendable, Hashable {
+    /// With this one; 1 for the first.
+    public var count: Int
+    /// When the first one began.
+    public var first: Instant
+    public init(count: Int, first: Instant) {
+        self.count = count
+        self.first = first
+    }
 }
 
 public enum NameSpace: Int64, Sendable {
