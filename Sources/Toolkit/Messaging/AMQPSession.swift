@@ -150,7 +150,8 @@ final class AMQPSession {
                         let content = amqp_bytes_t(
                             len: body.count, bytes: UnsafeMutableRawPointer(mutating: body.baseAddress))
                         return amqp_basic_publish(
-                            connection, Self.channel, amqp_cstring_bytes(exchange), amqp_cstring_bytes(routingKey), 1, 0,
+                            connection, Self.channel, amqp_cstring_bytes(exchange), amqp_cstring_bytes(routingKey), 1,
+                            0,
                             &properties, content)
                     }
                 }

@@ -60,7 +60,6 @@ extension SQLiteStore {
                 count.bind(3, attempts.at)
                 try count.forEachRow { counted.append(Attempt(count: Int($0.integer(0)), first: $0.instant(1))) }
             }
-            try History(database).append(attempts.history)
             return counted
         }
     }

@@ -48,7 +48,7 @@ public protocol StateStore: Sendable {
     // Attempts: redelivery counts of queue messages, written before the work.
     func countAttempt(flow: Int64, message: Digest128, at: Instant) async throws(StorageError) -> Int
     func forgetAttempts(flow: Int64, messages: [Digest128]?) async throws(StorageError)
-    /// Attempts that begin and others that have ended, of many messages at once, with what is to be remembered of them.
+    /// Attempts that begin, and others that have ended, of many messages at once.
     func recordAttempts(_ attempts: AttemptRecord) async throws(StorageError) -> [Attempt]
 
     // History and dead letters
@@ -96,16 +96,12 @@ public struct AttemptRecord: Sendable {
     public var begun: [Digest128]
     /// Forgotten: the work on them is done.
     public var ended: [Digest128]
-    public var history: [HistoryRecord]
     public var at: Instant
 
-    public init(
-        flow: Int64, begun: [Digest128] = [], ended: [Digest128] = [], history: [HistoryRecord] = [], at: Instant
-    ) {
+    public init(flow: Int64, begun: [Digest128] = [], ended: [Digest128] = [], at: Instant) {
         self.flow = flow
         self.begun = begun
         self.ended = ended
-        self.history = history
         self.at = at
     }
 }

@@ -2,6 +2,10 @@
 
 import Base
 public import Engine
+import JSON
+import OpenCTI
+import Settings
+import Storage
 public import Telemetry
 
 /// Runs an ``EnrichmentHandler`` as a connector: registers, takes requests from the queue or over HTTP, counts attempts,
@@ -40,13 +44,96 @@ public struct EnrichmentShell: Sendable {
     /// Declares every metric that a run declares.
     public static func declareMetrics(in metrics: Metrics) {
         Connections.declareMetrics(in: metrics)
+        BundlePush.declareMetrics(in: metrics)
+        _ = EnrichmentEvents(log: .silent, metrics: metrics, flow: "")
     }
 
     /// `run` of the connector.
     public func run(until stop: StopSignal) async throws {
-        throw ConnectorError.restart(reason: "the bus is not connected")
+        let settings = context.settings
+        let log = context.log.with(.field("flow", context.name))
+        let client = try Connections(context).openCTI()
+        let connector = connectorProfile
+        let version: PlatformVersion?
+        let registration: Registration
+        do {
+            version = try await client.platformVersion()
+            registration = try await client.register(connector, on: version)
+        } catch { throw ConnectorError.refused(code: error.code, reason: error.description) }
+        if listensOverHTTP, !(version?.hasCallbacks ?? false) {
+            throw ConnectorError.configuration(
+                setting: "connector.listen_protocol",
+                reason:
+                    "`api` needs OpenCTI 6.5 or later; this one is \(version.map { "\($0)" } ?? "of unknown version").")
+        }
+        log.info(
+            "Registered with OpenCTI",
+            .field("opencti.version", version.map { "\($0)" } ?? "unknown"), .field("reduced", registration.isReduced))
+        let push = try BundlePush(
+            context, client: client, connector: connector, registration: registration, version: version)
+        do {
+            try await EnrichmentService(
+                shell: self, client: client, connector: connector, registration: registration, version: version,
+                push: push, log: log, flow: try await context.store.number(of: context.name, in: .flow),
+                target: try await context.store.number(of: "opencti/\(settings[OpenCTISettings.url].text)", in: .target)
+            ).run(until: stop)
+        } catch {
+            await push.close()
+            throw error
+        }
+        await push.close()
+    }
+
+    var listensOverHTTP: Bool { context.settings[EnrichmentSettings.listenProtocol] == .api }
+    private var pushesOverQueue: Bool {
+        context.settings[BundleSettings.queueProtocol] == .amqp && context.settings[BundleSettings.sendsToQueue]
+    }
+
+    var connectorProfile: ConnectorProfile {
+        let settings = context.settings
+        var callback: String?
+        if listensOverHTTP {
+            var uri =
+                settings[EnrichmentSettings.listenURI] ?? "http://127.0.0.1:\(settings[EnrichmentSettings.listenPort])"
+            while uri.hasSuffix("/") { uri.removeLast() }
+            callback = uri + settings[EnrichmentSettings.listenPath]
+        }
+        return ConnectorProfile(
+            id: settings[OpenCTISettings.id], name: profile.name, kind: .internalEnrichment, scope: profile.scope,
+            auto: settings[EnrichmentSettings.auto], onlyContextual: settings[EnrichmentSettings.onlyContextual],
+            playbookCompatible: profile.isPlaybookCompatible, autoUpdate: settings[EnrichmentSettings.autoUpdate],
+            enrichmentResolution: "none", listenCallbackURI: callback, version: BuildInfo.version,
+            usesBroker: !listensOverHTTP || pushesOverQueue,
+            usesStorage: settings[BundleSettings.sendsToS3])
     }
 
     /// `check` of the connector: platform, token, capabilities, broker or listener.
-    public func check(_ report: @Sendable (CheckLine) -> Void) async {}
+    public func check(_ report: @Sendable (CheckLine) -> Void) async {
+        do {
+            let client = try Connections(context).openCTI()
+            let version = try await client.platformVersion()
+            report(.init(.ok, "opencti", "OpenCTI \(version.map { "\($0)" } ?? "of unknown version") answers."))
+            let user = try await client.me()
+            for (capability, need) in [
+                ("CONNECTORAPI", "to register and report works"), ("KNOWLEDGE", "to read the entity"),
+                ("KNOWLEDGE_KNUPDATE", "to write what was found"),
+                ("SETTINGS_SETLABELS", "to create labels"), ("MODULES", "to read works after a crash"),
+            ] {
+                let isNeeded = !["SETTINGS_SETLABELS", "MODULES"].contains(capability)
+                report(
+                    user.has(capability)
+                        ? .init(.ok, "opencti.capability", "The user “\(user.name)” has \(capability).")
+                        : .init(
+                            isNeeded ? .problem : .warning, "opencti.capability",
+                            "The user “\(user.name)” lacks \(capability), needed \(need). Add it to the user's role.",
+                            isRemote: true))
+            }
+        } catch let error as ConnectorError {
+            report(.init(.problem, error.code.text, error.description))
+        } catch let error as any ActionableError {
+            report(.init(.problem, error.code.text, error.description, isRemote: true))
+        } catch {
+            report(.init(.problem, "opencti", "\(error)", isRemote: true))
+        }
+    }
 }

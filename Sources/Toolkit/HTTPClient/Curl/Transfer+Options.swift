@@ -25,6 +25,14 @@ extension Transfer {
         setFields(handle)
         setTLS(handle)
         setProxy(handle)
+        setSignature(handle)
+    }
+
+    private func setSignature(_ handle: UnsafeMutableRawPointer) {
+        guard let signature = hop.request.signature else { return }
+        sp_curl_set_string(handle, CURLOPT_AWS_SIGV4, "aws:amz:\(signature.region):\(signature.service)")
+        sp_curl_set_string(handle, CURLOPT_USERNAME, signature.accessKey.reveal())
+        sp_curl_set_string(handle, CURLOPT_PASSWORD, signature.secretKey.reveal())
     }
 
     private func setVersion(_ handle: UnsafeMutableRawPointer) {

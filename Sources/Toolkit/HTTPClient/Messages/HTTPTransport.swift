@@ -43,6 +43,8 @@ public struct HTTPRequest: Sendable {
     /// Whether doing it twice is the same as doing it once. Decides if a call with unknown outcome is repeated. At first
     /// true for GET, HEAD, PUT, DELETE and OPTIONS; set it for a POST that only searches or that a key makes safe.
     public var isIdempotent: Bool
+    /// Signs the request as AWS and S3 services ask for; made by libcurl.
+    public var signature: AWSSignature?
     /// A short constant name for metrics and logs, such as `falcon.indicator_create`. Never holds ids or secrets.
     public var operation: String
 
@@ -71,6 +73,23 @@ public struct HTTPRequest: Sendable {
         idleTimeout = .seconds(60)
         redirects = .refuse
         isIdempotent = method.isIdempotent
+    }
+}
+
+/// AWS Signature Version 4. The request names the SHA-256 of its body, in hexadecimal, as `x-amz-content-sha256`.
+public struct AWSSignature: Sendable, Hashable {
+    public var accessKey: Secret
+    public var secretKey: Secret
+    /// `us-east-1`
+    public var region: String
+    /// `s3`
+    public var service: String
+
+    public init(accessKey: Secret, secretKey: Secret, region: String, service: String = "s3") {
+        self.accessKey = accessKey
+        self.secretKey = secretKey
+        self.region = region
+        self.service = service
     }
 }
 

@@ -2,7 +2,6 @@
 
 public import JSON
 
-
 /// Splits a bundle into one bundle an object, dependencies first, with the result of pycti's splitter.
 ///
 /// References that lead in a circle, to the object itself, or to a type the platform does not know are cut; a `_ref`
@@ -139,7 +138,9 @@ public struct BundleSplitter {
     /// What an external reference's id is made of.
     private static func identity(ofReference reference: JSONValue) -> [String]? {
         if let url = reference["url"]?.string { return [url] }
-        guard let source = reference["source_name"]?.string, let id = reference["external_id"]?.string else { return nil }
+        guard let source = reference["source_name"]?.string, let id = reference["external_id"]?.string else {
+            return nil
+        }
         return [source, id]
     }
 
@@ -158,7 +159,8 @@ public struct BundleSplitter {
         "grouping", "identity", "incident", "indicator", "infrastructure", "intrusion-set", "language", "location",
         "malware", "malware-analysis", "marking-definition", "narrative", "note", "observed-data", "opinion", "report",
         "task", "x-opencti-task", "threat-actor", "tool", "vulnerability", "security-coverage",
-        "user", "group", "capability", "role", "settings", "notification", "work", "trash", "draftworkspace", "playbook",
+        "user", "group", "capability", "role", "settings", "notification", "work", "trash", "draftworkspace",
+        "playbook",
         "deleteoperation", "workspace", "publicdashboard",
         "autonomous-system", "directory", "domain-name", "email-addr", "email-message", "email-mime-part-type",
         "artifact", "file", "x509-certificate", "ipv4-addr", "ipv6-addr", "mac-addr", "mutex", "network-traffic",

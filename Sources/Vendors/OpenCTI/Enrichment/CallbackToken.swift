@@ -33,7 +33,8 @@ public struct CallbackToken: Sendable {
 
     /// - Parameter authorization: the header's value.
     public func accepts(_ authorization: String?, at now: Instant) -> Bool {
-        guard let parts = authorization?.split(separator: " "), parts.count == 2, parts[0].lowercased() == "bearer" else {
+        guard let parts = authorization?.split(separator: " "), parts.count == 2, parts[0].lowercased() == "bearer"
+        else {
             return false
         }
         return keys.isEmpty ? isOurs(parts[1]) : isSignedByPlatform(parts[1], at: now)

@@ -80,7 +80,8 @@ public struct EntityPatch: Sendable, Hashable {
 
     var json: JSONValue {
         [
-            "key": .string(key), "value": .array(values.map(JSONValue.string)), "operation": .string(operation.rawValue),
+            "key": .string(key), "value": .array(values.map(JSONValue.string)),
+            "operation": .string(operation.rawValue),
         ]
     }
 }
@@ -100,7 +101,8 @@ extension OpenCTIClient {
     }
 
     /// Labels that exist, of those asked for: value → internal id.
-    public func labels(_ values: [String], on version: PlatformVersion?) async throws(OpenCTIError) -> [String: String] {
+    public func labels(_ values: [String], on version: PlatformVersion?) async throws(OpenCTIError) -> [String: String]
+    {
         guard !values.isEmpty else { return [:] }
         let filters: JSONValue
         if version?.hasFilterGroups ?? true {
