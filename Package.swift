@@ -110,7 +110,9 @@ let package = Package(
 
         // Simulators: fake vendors over real HTTP; no vendor client in here.
         module("SimulatorKit", in: "Simulators", ["Base", "HTTPServer", "JSON"]),
-        module("OpenCTISimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "SimulatorKit"]),
+        module(
+            "OpenCTISimulator", in: "Simulators",
+            ["Base", "HTTPClient", "HTTPServer", "Hashing", "JSON", "Messaging", "SimulatorKit"]),
         module("FalconSimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "SimulatorKit"]),
         module("CrowdSecSimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "NetAddress", "SimulatorKit"]),
         module("SekoiaSimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "SimulatorKit"]),

@@ -20,6 +20,13 @@ import SimulatorKit
 /// | `POST /_admin/version` `{"version":"6.8.10"}` | becomes another version |
 /// | `POST /_admin/feed` `{"live":true}` | lets the feed's live events begin; `{"count":1000,…}` loads another feed |
 /// | `POST /_admin/trim` `{"firstEventId":"…-0"}` | drops older events of the log; without an id all there are |
+/// | `POST /_admin/observables` `[{"type":"IPv4-Addr","value":…,"markings":["TLP:AMBER"],"description":…}]` | adds them; `{"ids":[…]}` |
+/// | `DELETE /_admin/observables?id=` | takes one away |
+/// | `POST /_admin/enrichments` `{"entities":[…],"connector":…,"playbook":false,"event":{…},"internal":{…}}` | asks for them, over RabbitMQ or the callback; `{"raw":"…"}` sends a message as it is |
+/// | `GET /_admin/bundles` | what came back, one JSON line a bundle: way, message, objects |
+/// | `GET /_admin/knowledge` | entities, labels, references, organizations, notes, drafts, objects with how often each came |
+/// | `POST /_admin/queues/delete` | deletes the connector's queues; the next ping makes them again |
+/// | `POST /_admin/works/forget` | deletes every work, as an operator may |
 /// | `POST /_admin/settings` | changes `token`, `capabilities`, `stream_filters`, `heartbeat_ms`, `refuses_recovery`, `metrics_every` |
 ///
 /// A line of the expected table has `type`, `value`, `state`, and where it stands `severity`, `tags`, `platforms`,
@@ -51,6 +58,7 @@ struct OpenCTIAdmin {
         addFeed(to: &router)
         addStream(to: &router)
         addConnectors(to: &router)
+        EnrichmentAdmin(vendor: vendor).add(to: &router)
         router.post("/_admin/settings") { request in
             guard let changes = request.json?.object else { return .now(.problem("send an object of settings")) }
             return .now(vendor.change { $0.configuration.apply(changes) }.map { .problem($0) } ?? .done())

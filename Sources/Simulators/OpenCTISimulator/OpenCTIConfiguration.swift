@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import JSON
 public import SimulatorKit
 
 /// How the simulated OpenCTI platform behaves.
@@ -38,8 +39,42 @@ public struct OpenCTIConfiguration: Sendable {
     public var feed: FeedConfiguration?
     /// So many plain indicators, made while they are sent: for benchmarks.
     public var plainCount = 0
+    /// A real RabbitMQ, where the platform makes its queues. `nil`: bundles only come over the API, requests go over HTTP.
+    public var broker: SimulatedBroker?
+    /// Where the registration's answer says that the object store is.
+    public var storageHost = "minio.example"
+    public var storagePort = 9000
+    /// `jwks` of the registration's answer; filled in at the start.
+    var keySet = #"{"keys":[]}"#
 
     public init() {}
+}
+
+/// The RabbitMQ that the simulated platform uses and names to connectors.
+public struct SimulatedBroker: Sendable, Hashable {
+    public var host: String
+    public var port: Int
+    public var user: String
+    public var password: String
+    public var virtualHost: String
+
+    public init(
+        host: String = "127.0.0.1", port: Int, user: String = "guest", password: String = "guest",
+        virtualHost: String = "/"
+    ) {
+        self.host = host
+        self.port = port
+        self.user = user
+        self.password = password
+        self.virtualHost = virtualHost
+    }
+
+    var json: JSONValue {
+        [
+            "host": .string(host), "vhost": .string(virtualHost), "use_ssl": false, "port": .int(port),
+            "user": .string(user), "pass": .string(password),
+        ]
+    }
 }
 
 /// The varied feed: indicators of all pattern shapes in the database, then events that change them.

@@ -2,6 +2,7 @@
 
 import Base
 import HTTPServer
+import Hashing
 import JSON
 import SimulatorKit
 import Synchronization
@@ -13,11 +14,29 @@ final class OpenCTIVendor: SimulatedVendor {
     private let platform: Mutex<Platform>
     private let streams = Mutex<[ObjectIdentifier: Pull]>([:])
     private let connections = Atomic<UInt64>(0)
+    private let sharedBus = Mutex<SimulatedBus?>(nil)
 
     init(_ configuration: OpenCTIConfiguration, clock: SimulatorClock) {
+        let key = SigningKey()
+        var configuration = configuration
+        configuration.keySet = SimulatedBus.keySet(of: key)
         initial = configuration
         self.clock = clock
         platform = Mutex(Platform(configuration))
+        let bus = SimulatedBus(configuration.broker, key: key, vendor: self)
+        sharedBus.withLock { $0 = bus }
+    }
+
+    /// The message bus; `nil` once closed.
+    var bus: SimulatedBus? { sharedBus.withLock { $0 } }
+
+    /// Lets go of the broker; breaks the circle between both.
+    func closeBus() async {
+        let bus = sharedBus.withLock { bus in
+            defer { bus = nil }
+            return bus
+        }
+        await bus?.close()
     }
 
     /// Works on the platform, then lets every stream look for news.
@@ -51,7 +70,7 @@ final class OpenCTIVendor: SimulatedVendor {
         let path = relative(request.path)
         switch (request.method, path) {
         case ("POST", "/graphql"):
-            return .now(GraphQLEndpoint(request, now: clock.now).answer { read($0) })
+            return graphQL(request, operation)
         case ("GET", "/stream"): return .now(stream("live", request))
         case ("GET", _) where path.hasPrefix("/stream/"): return .now(stream(String(path.dropFirst(8)), request))
         case ("GET", "/health"): return .now(.json(["status": "unauthorized"], status: 401))
@@ -61,6 +80,21 @@ final class OpenCTIVendor: SimulatedVendor {
                 "<!doctype html>\n<html><head><title>OpenCTI</title></head><body><div id=\"root\"></div></body></html>\n"
             return .now(ServerResponse(contentType: "text/html; charset=utf-8", bytes: Array(page.utf8)))
         default: return .now(.json(["status": "error", "error": "Path not found"], status: 404))
+        }
+    }
+
+    /// Registrations and pings see to the queues first, as at the platform.
+    private func graphQL(_ request: ServerRequest, _ operation: String) -> Answer {
+        let answer = GraphQLEndpoint(request, now: clock.now).answer { read($0) }
+        guard operation == "registerConnector" || operation == "pingConnector", let bus, bus.address != nil else {
+            return .now(answer)
+        }
+        let variables = request.json?["variables"]
+        let connector = variables?["input"]?["id"]?.string ?? variables?["id"]?.string
+        guard let connector, read({ $0.connectors[connector] }) != nil else { return .now(answer) }
+        return .later {
+            await bus.assertQueues(of: connector)
+            return answer
         }
     }
 

@@ -14,11 +14,12 @@ public import SimulatorKit
 /// await platform.server.stop()
 /// ```
 /// Its admin endpoints: those of ``SimulatorServer``, and `state`, `events`, `expected`, `stream`, `connector-state`,
-/// `version`, `trim`, `settings` below `/_admin`.
+/// `version`, `trim`, `settings`, `observables`, `enrichments`, `bundles`, `entities` below `/_admin`.
 ///
 /// Source: fact sheet “OpenCTI connector protocol”, 1–6 and 8.
 public struct SimulatedOpenCTI: Sendable {
     public let server: SimulatorServer
+    private let vendor: OpenCTIVendor
 
     /// Starts it.
     ///
@@ -27,7 +28,13 @@ public struct SimulatedOpenCTI: Sendable {
         _ configuration: OpenCTIConfiguration = OpenCTIConfiguration(), time: any TimeSource = SystemTime()
     ) throws(WebServerError) {
         let clock = SimulatorClock(time)
-        let vendor = OpenCTIVendor(configuration, clock: clock)
+        vendor = OpenCTIVendor(configuration, clock: clock)
         server = try SimulatorServer(vendor, configuration.options, clock: clock)
+    }
+
+    /// Lets go of the broker and stops listening.
+    public func stop() async {
+        await vendor.closeBus()
+        await server.stop()
     }
 }

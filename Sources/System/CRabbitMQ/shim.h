@@ -73,6 +73,8 @@ static inline amqp_bytes_t sp_amqp_fragment(const amqp_frame_t *frame) { return 
 /// The text `utf-8`, which lives for ever.
 static inline amqp_bytes_t sp_amqp_utf8(void) { return amqp_cstring_bytes("utf-8"); }
 
+static inline amqp_bytes_t sp_amqp_direct(void) { return amqp_cstring_bytes("direct"); }
+
 /// `x-delivery-count` of a quorum queue; -1 where there is none.
 static inline int64_t sp_amqp_delivery_count(const amqp_basic_properties_t *properties) {
     if (!properties || !(properties->_flags & AMQP_BASIC_HEADERS_FLAG)) return -1;

@@ -160,6 +160,42 @@ final class AMQPSession {
         try checkStatus(status)
     }
 
+    func declare(exchange: String) throws(BrokerError) {
+        exchange.withCString { name in
+            _ = amqp_exchange_declare(
+                connection, Self.channel, amqp_cstring_bytes(name), sp_amqp_direct(), 0, 1, 0, 0, amqp_empty_table)
+        }
+        try check(amqp_get_rpc_reply(connection))
+    }
+
+    func declare(queue: String) throws(BrokerError) {
+        queue.withCString { name in
+            _ = amqp_queue_declare(
+                connection, Self.channel, amqp_cstring_bytes(name), 0, 1, 0, 0, amqp_empty_table)
+        }
+        try check(amqp_get_rpc_reply(connection))
+    }
+
+    func bind(queue: String, exchange: String, routingKey: String) throws(BrokerError) {
+        queue.withCString { queue in
+            exchange.withCString { exchange in
+                routingKey.withCString { key in
+                    _ = amqp_queue_bind(
+                        connection, Self.channel, amqp_cstring_bytes(queue), amqp_cstring_bytes(exchange),
+                        amqp_cstring_bytes(key), amqp_empty_table)
+                }
+            }
+        }
+        try check(amqp_get_rpc_reply(connection))
+    }
+
+    func delete(queue: String) throws(BrokerError) {
+        queue.withCString { name in
+            _ = amqp_queue_delete(connection, Self.channel, amqp_cstring_bytes(name), 0, 0)
+        }
+        try check(amqp_get_rpc_reply(connection))
+    }
+
     func acknowledge(_ tag: UInt64) throws(BrokerError) {
         try checkStatus(amqp_basic_ack(connection, Self.channel, tag, 0))
     }

@@ -107,9 +107,15 @@ private enum Simulation {
         let platformVersion = Option(
             name: "platform-version", value: "V", doc: "What the platform says it is, such as 6.8.10.")
         let heartbeat = Option(name: "heartbeat-ms", value: "MS", doc: "Between heartbeats; default 1000.")
+        let broker = Option(
+            name: "amqp-port", value: "PORT",
+            doc:
+                "A RabbitMQ on loopback, user guest, for enrichment requests and bundles; without it they go over HTTP."
+        )
         return Command(
-            name: "opencti", summary: "An OpenCTI platform: GraphQL for connectors, and a live stream.",
-            options: [count, live, rate, plain, platformVersion, heartbeat],
+            name: "opencti",
+            summary: "An OpenCTI platform: GraphQL for connectors, a live stream, and the message bus.",
+            options: [count, live, rate, plain, platformVersion, heartbeat, broker],
             run: { arguments in
                 var configuration = OpenCTIConfiguration()
                 configuration.options = try common(arguments)
@@ -123,8 +129,13 @@ private enum Simulation {
                 if let beat = try arguments.value(heartbeat, as: Int.self) {
                     configuration.heartbeat = .milliseconds(beat)
                 }
+                if let port = try arguments.value(broker, as: Int.self) {
+                    configuration.broker = SimulatedBroker(port: port)
+                }
                 let platform = try SimulatedOpenCTI(configuration)
-                return await serve(platform.server, arguments)
+                let end = await serve(platform.server, arguments)
+                await platform.stop()
+                return end
             })
     }()
 

@@ -17,10 +17,37 @@ struct GraphQLEndpoint {
 
     /// The name of the first root field, for counters and faults.
     static func operation(in request: ServerRequest) -> String {
-        guard let text = request.json?["query"]?.string, let tree = try? GraphQLParser.parse(text),
+        guard let text = document(in: request)?["query"]?.string, let tree = try? GraphQLParser.parse(text),
             let first = tree.operations.first, let field = try? tree.fields(of: first.selections).first
         else { return "graphql" }
         return field.name
+    }
+
+    /// The JSON of a request, also one with a file (GraphQL multipart request specification): the file's content takes the
+    /// place of its variable.
+    static func document(in request: ServerRequest) -> JSONValue? {
+        guard let type = request.headers["Content-Type"], type.hasPrefix("multipart/form-data"),
+            let mark = type.firstRange(of: "boundary=")
+        else { return request.json }
+        let boundary = String(type[mark.upperBound...].prefix { $0 != ";" }).replacing("\"", with: "")
+        var parts: [String: (name: String, body: String)] = [:]
+        let text = String(decoding: request.body, as: UTF8.self)
+        for part in text.split(separator: "--" + boundary) {
+            guard let gap = part.firstRange(of: "\r\n\r\n") else { continue }
+            let head = part[..<gap.lowerBound]
+            func field(_ name: String) -> String? {
+                guard let start = head.firstRange(of: " " + name + "=\"") else { return nil }
+                return String(head[start.upperBound...].prefix { $0 != "\"" })
+            }
+            guard let name = field("name") else { continue }
+            parts[name] = (field("filename") ?? "", String(part[gap.upperBound...].dropLast()))
+        }
+        guard var body = parts["operations"].flatMap({ try? JSONValue(parsing: $0.body) })?.object,
+            var variables = body["variables"]?.object, let file = parts["0"]
+        else { return nil }
+        variables["file"] = ["name": .string(file.name), "content": .string(file.body)]
+        body["variables"] = .object(variables)
+        return .object(body)
     }
 
     /// - Parameter read: works on the platform; documents are read and judged before, answers written after it.
@@ -31,7 +58,7 @@ struct GraphQLEndpoint {
             return Outcome()
         }
         do throws(GraphQLFault) {
-            guard let body = request.json, let text = body["query"]?.string else {
+            guard let body = Self.document(in: request), let text = body["query"]?.string else {
                 return .json(
                     ["errors": [["message": "GraphQL operations must contain a non-empty `query`."]]], status: 400)
             }

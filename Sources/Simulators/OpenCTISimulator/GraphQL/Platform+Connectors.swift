@@ -126,10 +126,10 @@ extension Platform {
         json["connector_queue_details"] = ["messages_number": 0, "messages_size": 0]
         json["active"] = true
         json["updated_at"] = .string(connector.updatedAt)
-        json["jwks"] = #"{"keys":[]}"#
+        json["jwks"] = .string(configuration.keySet)
         json["works"] = .array(works.values.filter { $0.connector == id }.map(\.json))
         json["config"] = [
-            "connection": [
+            "connection": configuration.broker?.json ?? [
                 "host": "rabbitmq.example", "vhost": "/", "use_ssl": false, "port": 5672, "user": "opencti",
                 "pass": "simulated",
             ],
@@ -139,7 +139,8 @@ extension Platform {
             "push": queue("push"), "push_routing": queue("push_routing"), "push_exchange": "amqp.worker.exchange",
             "dead_letter_routing": queue("dead_letter_routing"),
             "s3": [
-                "endpoint": "minio.example", "port": 9000, "use_ssl": false, "bucket_name": "opencti-bucket",
+                "endpoint": .string(configuration.storageHost), "port": .int(configuration.storagePort),
+                "use_ssl": false, "bucket_name": "opencti-bucket",
                 "bucket_region": "us-east-1", "access_key": "simulated", "secret_key": "simulated",
             ],
         ]

@@ -24,10 +24,26 @@ extension Platform {
         case "isWorkAlive": .bool(works[call.text("id") ?? ""] != nil)
         case "indicator": indicator(call.text("id") ?? "")
         case "indicators": try indicators(call)
-        case "stix":
-            database.live(call.text("id") ?? "").map { .string(String(decoding: $0.object, as: UTF8.self)) } ?? .null
+        case "stix": stix(call.text("id") ?? "")
+        case "stixCoreObject", "stixCyberObservable": coreObject(call)
+        case "labels": labels(call)
+        case "identities": identities(call)
+        case "labelAdd": try addLabel(call)
+        case "externalReferenceAdd": try addReference(call)
+        case "organizationAdd": try addOrganization(call)
+        case "noteAdd": try addNote(call)
+        case "stixCyberObservableEdit", "stixDomainObjectEdit": try editObject(call)
+        case "stixBundlePush": try pushBundle(call)
+        case "playbookStepExecution": try executePlaybookStep(call)
+        case "uploadPending": try uploadPending(call)
+        case "draftWorkspaceAdd": addDraft(call)
         default: throw .invalid("Cannot query field \"\(call.name)\".")
         }
+    }
+
+    private func stix(_ id: String) -> JSONValue {
+        if let element = database.live(id) { return .string(String(decoding: element.object, as: UTF8.self)) }
+        return knowledge.entity(id).map { .string(JSONValue.object(knowledge.stix($0)).text) } ?? .null
     }
 
     private var me: JSONValue {

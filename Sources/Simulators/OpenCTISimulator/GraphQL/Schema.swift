@@ -58,6 +58,16 @@ enum Schema {
         ],
         "IndicatorConnection": ["edges": Field(type: "IndicatorEdge"), "pageInfo": Field(type: "PageInfo")],
         "IndicatorEdge": ["cursor": Field(), "node": Field(type: "Indicator")],
+        "Label": scalars("id standard_id value color"), "ExternalReference": scalars("id standard_id url source_name"),
+        "Organization": scalars("id standard_id name description"), "Note": scalars("id standard_id"),
+        "File": scalars("id name"), "DraftWorkspace": scalars("id name"),
+        "StixObjectEditMutations": [
+            "fieldPatch": Field(type: "BasicObject", arguments: ["input": .always]),
+            "relationAdd": Field(type: "BasicObject", arguments: ["input": .always]),
+            "relationDelete": Field(
+                type: "BasicObject", arguments: ["toId": .always, "relationship_type": .always]),
+        ],
+        "BasicObject": scalars("id standard_id entity_type"),
         "ConnectorInfo": scalars(
             "run_and_terminate buffering queue_threshold queue_messages_size next_run_datetime last_run_datetime"),
         "PageInfo": scalars("startCursor endCursor hasNextPage hasPreviousPage globalCount"),
@@ -88,6 +98,16 @@ enum Schema {
                 "search": .always, "toStix": .always,
             ], capability: "KNOWLEDGE"),
         "stix": Field(arguments: ["id": .always], capability: "KNOWLEDGE"),
+        "stixCoreObject": Field(type: "StixCoreObject", arguments: ["id": .always], capability: "KNOWLEDGE"),
+        "stixCyberObservable": Field(type: "StixCyberObservable", arguments: ["id": .always], capability: "KNOWLEDGE"),
+        "labels": Field(
+            type: "LabelConnection",
+            arguments: ["first": .always, "after": .always, "filters": .always, "search": .always],
+            capability: "KNOWLEDGE"),
+        "identities": Field(
+            type: "IdentityConnection",
+            arguments: ["first": .always, "after": .always, "filters": .always, "types": .always, "search": .always],
+            capability: "KNOWLEDGE"),
     ]
 
     private static let mutations: [String: Field] = [
@@ -103,6 +123,30 @@ enum Schema {
             arguments: ["connectorId": .always, "friendlyName": .always, "isMultiPartWork": .multiPartWorks],
             capability: "CONNECTORAPI"),
         "workEdit": Field(type: "WorkEditMutations", arguments: ["id": .always], capability: "CONNECTORAPI"),
+        "labelAdd": Field(type: "Label", arguments: ["input": .always], capability: "SETTINGS_SETLABELS"),
+        "externalReferenceAdd": Field(
+            type: "ExternalReference", arguments: ["input": .always], capability: "KNOWLEDGE_KNUPDATE"),
+        "organizationAdd": Field(type: "Organization", arguments: ["input": .always], capability: "KNOWLEDGE_KNUPDATE"),
+        "noteAdd": Field(type: "Note", arguments: ["input": .always], capability: "KNOWLEDGE_KNUPDATE"),
+        "stixCyberObservableEdit": Field(
+            type: "StixObjectEditMutations", arguments: ["id": .always], capability: "KNOWLEDGE_KNUPDATE"),
+        "stixDomainObjectEdit": Field(
+            type: "StixObjectEditMutations", arguments: ["id": .always], capability: "KNOWLEDGE_KNUPDATE"),
+        "stixBundlePush": Field(
+            since: .bundlePush, arguments: ["connectorId": .always, "bundle": .always, "work_id": .callbacks],
+            capability: "CONNECTORAPI"),
+        "playbookStepExecution": Field(
+            since: .playbooks,
+            arguments: [
+                "execution_id": .always, "event_id": .playbookEvents, "execution_start": .always,
+                "data_instance_id": .always, "playbook_id": .always, "previous_step_id": .always, "step_id": .always,
+                "previous_bundle": .always, "bundle": .always,
+            ], capability: "CONNECTORAPI"),
+        "uploadPending": Field(
+            type: "File", arguments: ["file": .always, "entityId": .always, "file_markings": .always],
+            capability: "KNOWLEDGE_KNASKIMPORT"),
+        "draftWorkspaceAdd": Field(
+            type: "DraftWorkspace", since: .drafts, arguments: ["input": .always], capability: "KNOWLEDGE_KNASKIMPORT"),
     ]
 
     private static let connector = scalars(

@@ -32,6 +32,7 @@ struct Platform: Sendable {
     var log = EventLog()
     var connectors: [String: ConnectorRecord] = [:]
     var works: [String: WorkRecord] = [:]
+    var knowledge = Knowledge()
     var cutsLeft: Int?
     var tallies = Tallies()
     let plain: PlainFeed
