@@ -49,6 +49,7 @@ struct CodeReference: Sendable {
     }
 
     static let areas: [Area] = [
+        broker, enrichment,
         crowdSec,
         falcon, openCTI, sekoia, symphony, stream, events, guards, http, state, process, reasons,
     ]

@@ -52,7 +52,8 @@ struct EnrichmentService: Sendable {
             handler: shell.handler, scope: Set(shell.profile.scope.map { $0.lowercased() }), client: client,
             version: version, userID: registration.userID,
             works: Works(client, settings: context.settings, version: version), push: push,
-            writer: PlatformWriter(client, version: version), attempts: attempts, store: context.store, flow: flow,
+            writer: PlatformWriter(client, version: version, time: time), attempts: attempts, store: context.store,
+            flow: flow,
             target: target, fencingToken: context.fencingToken, time: time, events: events,
             started: time.now)
         var parts = Parts(

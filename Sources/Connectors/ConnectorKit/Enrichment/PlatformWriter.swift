@@ -14,11 +14,17 @@ actor PlatformWriter: PlatformDirectory {
     /// Label value in lower case → internal id; `nil` for one that we may not create.
     private var labels: [String: String?] = [:]
     private var organizations: [String: String] = [:]
+    /// Reference → internal id, for a while: one that somebody deletes comes back soon, and not each of thousands of
+    /// entities asks for the same few techniques again.
+    private var references: [ExternalReference: (id: String, until: Duration)] = [:]
+    private let time: any TimeSource
     private static let kept = 20_000
+    private static let referenceLifetime = Duration.seconds(600)
 
-    init(_ client: OpenCTIClient, version: PlatformVersion?) {
+    init(_ client: OpenCTIClient, version: PlatformVersion?, time: any TimeSource) {
         self.client = client
         self.version = version
+        self.time = time
     }
 
     // MARK: Questions
@@ -39,7 +45,7 @@ actor PlatformWriter: PlatformDirectory {
     /// - Parameter entity: as it stands now: what is there already costs no call.
     func apply(_ writes: [DirectWrite], to entity: PlatformEntity, draft: String?) async throws {
         var patch: [EntityPatch] = []
-        var references: [String] = []
+        var attached: [String] = []
         for write in writes {
             switch write {
             case .addLabels(let wanted): patch += try await adding(wanted, to: entity)
@@ -50,8 +56,8 @@ actor PlatformWriter: PlatformDirectory {
             case .externalReference(let reference, let attaches):
                 // One on the entity exists, so it need not be made again.
                 if let url = reference.url, entity.references[url] != nil { continue }
-                let id = try await client.addExternalReference(reference)
-                if attaches { references.append(id) }
+                let id = try await self.reference(reference)
+                if attaches { attached.append(id) }
             case .description(let text):
                 guard entity.description != text else { continue }
                 patch.append(EntityPatch(entity.isObservable ? "x_opencti_description" : "description", [text]))
@@ -61,8 +67,22 @@ actor PlatformWriter: PlatformDirectory {
             case .note(let note): try await client.addNote(Self.input(note, on: entity), draft: draft)
             }
         }
-        if !references.isEmpty { patch.append(EntityPatch("externalReferences", references, .add)) }
-        try await client.patch(entity, patch, draft: draft)
+        if !attached.isEmpty { patch.append(EntityPatch("externalReferences", attached, .add)) }
+        do {
+            try await client.patch(entity, patch, draft: draft)
+        } catch {
+            // Somebody deleted a label or reference that we remember: the next try looks it up.
+            if error.refusalCode?.family == .missing { (labels, references) = ([:], [:]) }
+            throw error
+        }
+    }
+
+    private func reference(_ reference: ExternalReference) async throws -> String {
+        if let known = references[reference], known.until > time.uptime { return known.id }
+        let id = try await client.addExternalReference(reference)
+        if references.count >= Self.kept { references = [:] }
+        references[reference] = (id, time.uptime + Self.referenceLifetime)
+        return id
     }
 
     private func adding(_ wanted: [PlatformLabel], to entity: PlatformEntity) async throws -> [EntityPatch] {
