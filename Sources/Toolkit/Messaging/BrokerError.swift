@@ -16,8 +16,6 @@ public enum BrokerError: ActionableError {
     case noQueue(String)
     /// A published message found no queue.
     case unroutable(exchange: String, routingKey: String)
-    /// The broker said no to a published message; it may be sent again.
-    case nacked
     /// The message is larger than what may be sent.
     case tooLarge(bytes: Int, limit: Int)
     /// Closed by us.
@@ -31,7 +29,6 @@ public enum BrokerError: ActionableError {
         case .lost: "broker.lost"
         case .noQueue: "broker.no_queue"
         case .unroutable: "broker.unroutable"
-        case .nacked: "broker.nacked"
         case .tooLarge: "broker.too_large"
         case .closed: "broker.closed"
         }
@@ -59,7 +56,6 @@ public enum BrokerError: ActionableError {
             "The queue \(name) does not exist. OpenCTI makes it again at the connector's next ping."
         case .unroutable(let exchange, let key):
             "RabbitMQ has no queue for \(exchange) with the key \(key). OpenCTI makes it again at the next ping."
-        case .nacked: "RabbitMQ did not take a message (nack). It is sent again."
         case .tooLarge(let bytes, let limit): "A message of \(bytes) bytes is larger than the limit of \(limit)."
         case .closed: "The connection to RabbitMQ was closed."
         }

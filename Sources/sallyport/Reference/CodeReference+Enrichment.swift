@@ -15,7 +15,6 @@ extension CodeReference {
             .init("broker.lost", "The connection was lost or closed by the broker: it is opened again."),
             .init("broker.no_queue", "The connector's queue does not exist: OpenCTI makes it again at the next ping."),
             .init("broker.unroutable", "A message found no queue: it is sent again once OpenCTI has made the queue."),
-            .init("broker.nacked", "The broker did not take a message: it is sent again."),
             .init("broker.too_large", "A message is larger than what may be sent.", "Look at what the bundle holds."),
             .init("broker.closed", "The connection was closed because the connector stops."),
         ])
