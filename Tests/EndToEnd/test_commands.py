@@ -67,6 +67,13 @@ def test_plan_tells_what_would_change_and_changes_nothing(flow: Flow, feed: Feed
 # explain
 
 
+# covers: cli:explain (a code), cli:json
+def test_explain_says_what_a_code_means(sallyport: Sallyport) -> None:
+    plain = sallyport.run("explain", "falcon.rate_limit")
+    assert plain.status == 0 and "request budget" in plain.out
+    assert sallyport.run("explain", "falcon.rate_limit", "--json").json["remedy"]
+
+
 # covers: cli:explain
 def test_explain_tells_a_values_whole_way(flow: Flow, opencti: OpenCTISimulator) -> None:
     indicator = Indicator(1, score=90, labels=["apt"])

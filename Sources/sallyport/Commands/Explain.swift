@@ -9,26 +9,43 @@ import Storage
 extension Command {
     /// `sallyport explain VALUE|STIX-ID`
     static let explain: Command = {
-        let subject = Positional(name: "VALUE|ID", doc: "A value (domain, address, hash), a STIX id or an internal id.")
+        let subject = Positional(
+            name: "VALUE|ID|CODE", doc: "A value (domain, address, hash), a STIX id, an internal id, or a code.")
         return Command(
             name: "explain", summary: "Tell what became of a value or an indicator, and why.",
             discussion: """
                 Shows the ledger (who wants the value, what the target was last told, its id there) and the history: each \
-                event, decision and outcome. Works beside a running service.
+                event, decision and outcome. Works beside a running service. A code of a log line, a dead letter or a reason \
+                is explained from the reference.
                 """,
             examples: [
                 .init(line: "sallyport explain evil.example", meaning: "A value:"),
                 .init(
                     line: "sallyport explain indicator--4d0cd89a-b3ad-5473-aa56-c07f9c554f90",
                     meaning: "An indicator:"),
+                .init(line: "sallyport explain falcon.rate_limit", meaning: "What a log line means, and what to do:"),
             ],
             options: ConfigurationChoice.options, positionals: [subject],
             run: { arguments in
+                let isJSON = arguments.isSet(CommandLineProgram.json)
+                if let code = CodeReference.entry(for: arguments[subject][0]) { return show(code, isJSON: isJSON) }
                 let choice = try ConfigurationChoice(arguments)
-                return try await ExplainCommand(isJSON: arguments.isSet(CommandLineProgram.json))
+                return try await ExplainCommand(isJSON: isJSON)
                     .run(arguments[subject][0], try choice.read())
             })
     }()
+
+    private static func show(_ code: CodeReference, isJSON: Bool) -> ExitCode {
+        if isJSON {
+            let answer: JSONValue = [
+                "code": .string(code.code), "meaning": .string(code.meaning), "remedy": .string(code.remedy),
+            ]
+            Console.write(answer.text + "\n")
+        } else {
+            Console.write("\(code.code): \(code.meaning)\n\(code.remedy.isEmpty ? "" : "  " + code.remedy + "\n")")
+        }
+        return .ok
+    }
 }
 
 private struct ExplainCommand {
