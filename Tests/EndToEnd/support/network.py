@@ -125,3 +125,10 @@ class HTTPProxy(Listener):
             else:
                 outside.sendall(first)
             join(connection, outside)
+
+
+def free_port() -> int:
+    """A port on loopback that nobody has at the moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

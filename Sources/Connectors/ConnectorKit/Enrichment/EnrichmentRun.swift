@@ -14,7 +14,7 @@ struct EnrichmentRun: Sendable {
     /// An earlier try may have come some way.
     let mayBeRepeated: Bool
     let received: Instant
-    /// The request's own time: when the platform asked, or when we first heard of it.
+    /// The request's own time: when we first heard of it, the same for each try.
     let time: Instant
     let digest: Digest128
 
@@ -81,7 +81,9 @@ struct EnrichmentRun: Sendable {
         var object = object
         let description = entity.description.map(JSONValue.string)
         let score = entity.score.map { JSONValue.int($0) }
-        let labels = JSONValue.array(entity.labels.keys.sorted().map(JSONValue.string))
+        // Absent rather than empty, as the platform's own export has it: the object goes back as it came.
+        var labels: JSONValue?
+        if !entity.labels.isEmpty { labels = .array(entity.labels.keys.sorted().map(JSONValue.string)) }
         if var extensions = object["extensions"]?.object,
             var observable = extensions[EntityAttributes.observable]?.object
         {

@@ -147,7 +147,7 @@ struct EnrichmentWorker: Sendable {
         }
         let run = EnrichmentRun(
             worker: self, message: message, patience: patience, mayBeRepeated: mayBeRepeated,
-            received: parcel.received, time: message.asked ?? attempt.first, digest: parcel.digest)
+            received: parcel.received, time: attempt.first, digest: parcel.digest)
         longWorks.began(message.workID, at: time.uptime)
         defer { longWorks.ended(message.workID) }
         let outcome: Outcome

@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CrowdSec enrichment end to end: the platform asks over HTTP, the answer comes back over its API."""
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.enrichment import ANSWERS, EnrichmentCase, cases, differences
+from support.network import free_port
+from support.program import Program, Result, Sallyport
+from support.simulators import CONNECTOR_ID, CROWDSEC_KEY, TOKEN, CrowdSecSimulator, OpenCTISimulator
+
+ADDRESS = "192.0.2.10"
+# Everything the connector's user may need, labels included.
+CAPABILITIES = [
+    "CONNECTORAPI", "KNOWLEDGE", "KNOWLEDGE_KNUPDATE", "KNOWLEDGE_KNASKIMPORT", "MODULES", "SETTINGS_SETLABELS"]
+OCTI = "extension-definition--ea279b3e-5c71-4632-ac08-831c66a786ba"
+
+
+@dataclass
+class Enrichment:
+    """The platform, the service, and the connector between them."""
+
+    sallyport: Sallyport
+    opencti: OpenCTISimulator
+    crowdsec: CrowdSecSimulator
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.port = free_port()
+        self.opencti.settings(capabilities=CAPABILITIES)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "OPENCTI_URL": self.opencti.url, "OPENCTI_TOKEN": TOKEN, "CONNECTOR_ID": CONNECTOR_ID,
+            "CONNECTOR_TYPE": "INTERNAL_ENRICHMENT", "CONNECTOR_NAME": "CrowdSec",
+            "CONNECTOR_SCOPE": "IPv4-Addr,IPv6-Addr", "CONNECTOR_LOG_LEVEL": "info",
+            "CONNECTOR_LISTEN_PROTOCOL": "API", "CONNECTOR_LISTEN_PROTOCOL_API_PORT": str(self.port),
+            "CONNECTOR_LISTEN_PROTOCOL_API_ADDR": "127.0.0.1", "CONNECTOR_QUEUE_PROTOCOL": "api",
+            "CROWDSEC_KEY": CROWDSEC_KEY, "CROWDSEC_API_URL": self.crowdsec.url,
+            "SALLYPORT_STATE_DIR": str(self.sallyport.folder / "state"), "SALLYPORT_HTTP_LISTEN": "127.0.0.1:0",
+            **self.settings}
+
+    def start(self) -> Program:
+        program = self.sallyport.start("run", "crowdsec", env=self.environment)
+        program.wait_until(lambda: "Listening for requests" in program.err + program.out, "the connector listens")
+        return program
+
+    def add(self, value: str, **details: Any) -> str:
+        [identity] = json.loads(self.opencti.ask(
+            "POST", "observables", [{"type": "IPv6-Addr" if ":" in value else "IPv4-Addr", "value": value, **details}]))["ids"]
+        return identity
+
+    def ask(self, *entities: str, **order: Any) -> list[str]:
+        return json.loads(self.opencti.ask(
+            "POST", "enrichments", {"entities": list(entities), "connector": CONNECTOR_ID, **order}))["works"]
+
+    def work(self, identity: str) -> dict[str, Any]:
+        return self.opencti.graphql(
+            "query W($id: ID!) { work(id: $id) { id status processed_time messages { message } errors { message } } }",
+            {"id": identity})["work"]
+
+    def ended(self, program: Program, identity: str) -> dict[str, Any]:
+        """The work, once the connector has said how it ended."""
+        return program.wait_until(
+            lambda: (work := self.work(identity))["processed_time"] and work, f"the end of {identity}")
+
+    def enrich(self, program: Program, value: str, **details: Any) -> dict[str, Any]:
+        return self.ended(program, self.ask(self.add(value, **details))[0])
+
+    def bundles(self) -> list[list[dict[str, Any]]]:
+        return [line["objects"] for line in self.opencti.lines("bundles")]
+
+    def knowledge(self) -> dict[str, Any]:
+        return self.opencti.get("knowledge")
+
+    def entity(self, value: str) -> dict[str, Any]:
+        [found] = [entity for entity in self.knowledge()["entities"] if entity["value"] == value]
+        return found
+
+    def command(self, *arguments: str) -> Result:
+        return self.sallyport.run(*arguments, "--connector", "crowdsec", env=self.environment)
+
+
+@pytest.fixture
+def enrichment(sallyport: Sallyport, opencti: OpenCTISimulator, crowdsec: CrowdSecSimulator) -> Iterator[Enrichment]:
+    yield Enrichment(sallyport, opencti, crowdsec)
+
+
+def said(work: dict[str, Any]) -> str:
+    return " ".join(entry["message"] for entry in work["messages"] + work["errors"])
+
+
+# The shared cases
+
+
+# Back-off is shown by the unit tests on a clock of their own; a wrong version of the API by test_crowdsec_command.
+CASES = [case for case in cases() if not case.expected["sleeps_s"] and not case.name.startswith("api-version")]
+
+
+def is_clocked(case: EnrichmentCase) -> bool:
+    return case.name.startswith("no-dates")
+
+
+# covers: crowdsec:rule_callback, crowdsec:mode_seed, crowdsec:write_labels, crowdsec:write_organization
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_platform_gets_what_the_case_expects(case: EnrichmentCase, enrichment: Enrichment) -> None:
+    expected = case.expected
+    enrichment.settings = case.settings
+    enrichment.crowdsec.prepare(case.address, case.answers)
+    if case.platform["label_creation_denied"]:
+        enrichment.opencti.settings(capabilities=[name for name in CAPABILITIES if name != "SETTINGS_SETLABELS"])
+    if case.platform["crowdsec_organization_exists"]:
+        name = case.settings.get("CROWDSEC_NAME", "CrowdSec")
+        enrichment.opencti.graphql(
+            "mutation O($input: OrganizationAddInput!) { organizationAdd(input: $input) { id } }",
+            {"input": {"name": name, "description": "there before"}})
+    known = list(case.platform["existing_labels"])
+    if known:
+        enrichment.add("192.0.2.254", labels=known)
+    description = case.platform["observable_description"]
+    is_too_soon = case.name.endswith("/too-soon")
+    if is_too_soon:
+        description = None
+    program = enrichment.start()
+    identity = enrichment.add(
+        case.address, **({"description": description} if description else {}),
+        # A level that nobody knows is another one here.
+        markings=[
+            marking["definition"].replace("PURPLE", "PINK") for marking in case.entity["objectMarking"]
+            if marking["definition_type"] == "TLP"])
+    if is_too_soon:
+        # The stamp of the case is of its own frozen clock: one of now has the same effect.
+        enrichment.ended(program, enrichment.ask(identity)[0])
+    before = len(enrichment.bundles())
+    requests = enrichment.crowdsec.usage()["requests"]
+    stix = {key: value for key, value in case.stix.items() if key != "x_opencti_description"}
+    work = enrichment.ended(program, enrichment.ask(identity, event={"stix_entity": json.dumps(stix)})[0])
+    result = expected["result"]
+    if "message" in result:
+        assert not work["errors"] and said(work).split("operation ", 1)[1].startswith(result["message"])
+    elif case.name.startswith("forbidden"):
+        assert "status 403" in work["errors"][0]["message"]
+    else:
+        assert work["errors"][0]["message"] == result["error"]
+    assert enrichment.crowdsec.usage()["requests"] - requests == len(expected["http"])
+    made = enrichment.bundles()[before:]
+    if expected.get("bundle") is None:
+        assert made == []
+        return
+    [objects] = made
+    wanted = expected["bundle"]["objects"]
+    assert objects[0]["id"] == wanted[0]["id"]
+    # The stamp is of now, and so is the id of a note.
+    for object in [objects[0], wanted[0]]:
+        if "x_opencti_description" in object:
+            object["x_opencti_description"] = object["x_opencti_description"].split("`Last CrowdSec")[0]
+        # How the platform names itself inside.
+        for key in ("x_opencti_id", "x_opencti_type"):
+            object.pop(key, None)
+    if is_clocked(case):
+        for object in objects + wanted:
+            object.pop("valid_from", None)
+    found = differences(objects, wanted, ignoring={"note"})
+    assert not found, "\n".join(found)
+    knowledge = enrichment.knowledge()
+    created = {(label["value"], label["color"]) for label in knowledge["labels"] if label["value"] not in known}
+    if case.platform["label_creation_denied"]:
+        assert not created
+    else:
+        assert created == {(label["value"].lower(), label["color"]) for label in expected["labels_created"]}
+        assert len(enrichment.entity(case.address)["labels"]) == expected["labels_attached_count"]
+    present = {reference["url"] for reference in case.stix.get("external_references", [])}
+    assert {reference["url"] for reference in knowledge["references"]} | present == {
+        reference["url"] for reference in expected["external_references_created"]} | present
+    made_organizations = [
+        {"name": one["name"], "description": one["description"]} for one in knowledge["organizations"]
+        if one["description"] != "there before"]
+    assert made_organizations == expected["organizations_created"]
+
+
+# Beyond the cases
+
+
+# covers: crowdsec:rule_scope, crowdsec:rule_no_entity
+def test_each_odd_request_ends_in_words_and_the_next_is_served(enrichment: Enrichment) -> None:
+    program = enrichment.start()
+    gone = enrichment.add("192.0.2.77")
+    enrichment.opencti.ask("DELETE", f"observables?id={gone}")
+    for entity, text in [
+        (enrichment.add("evil.example", type="Domain-Name"), "not in the scope"), (gone, "Unable to read/access"),
+        (enrichment.add("192.0.2.0/24"), "Invalid IP address: 192.0.2.0/24"),
+        (enrichment.add("fd00::1"), "Not a public IP address: fd00::1"),
+        (enrichment.add("192.0.2.9", markings=["TLP:GREEN", "TLP:RED"]), "greater than MAX TLP"),
+    ]:
+        assert text in said(enrichment.ended(program, enrichment.ask(entity)[0]))
+    for raw in ['{"internal":{},"event":{}}', '{"internal":{"work_id":null},"event":{"entity_id":7}}', "{}"]:
+        enrichment.ask(raw=raw)
+    assert "completed for IP" in said(enrichment.enrich(program, ADDRESS))
+    assert enrichment.crowdsec.usage()["requests"] == 1
+    listed = enrichment.command("dlq", "list", "--json")
+    assert len(listed.json_lines) >= 1, listed.err
+
+
+# covers: crowdsec:rule_cache, crowdsec:rule_calls
+def test_ten_requests_about_one_address_cost_one_token_and_few_calls(enrichment: Enrichment) -> None:
+    enrichment.settings = {
+        "CROWDSEC_MIN_DELAY_BETWEEN_ENRICHMENTS": "0", "CROWDSEC_LAST_ENRICHMENT_DATE_IN_DESCRIPTION": "false",
+        "CROWDSEC_LABELS_REPUTATION": "true"}
+    enrichment.crowdsec.prepare(ADDRESS, ANSWERS["malicious-full"])
+    program = enrichment.start()
+    enrichment.enrich(program, ADDRESS)
+    before = enrichment.opencti.get("counters")["total"]
+    asked = 0
+    for _ in range(9):
+        work = enrichment.ask(enrichment.entity(ADDRESS)["id"])[0]
+        while not enrichment.work(work)["processed_time"]:
+            asked += 1
+        asked += 1
+    assert enrichment.crowdsec.usage() == {"tokens": 0, "requests": 1, "addresses": {ADDRESS: 1}}
+    calls = enrichment.opencti.get("counters")["total"] - before - asked
+    pings = enrichment.opencti.calls("pingConnector")
+    assert calls - pings <= 6 * 9
+    # The platform merges what has one id: nothing stands there twice.
+    knowledge = enrichment.knowledge()
+    assert len({reference["url"] for reference in knowledge["references"]}) == len(knowledge["references"])
+    assert len({frozenset(object["id"] for object in bundle) for bundle in enrichment.bundles()}) == 1
+
+
+# covers: crowdsec:bug_Q11, key:CROWDSEC_REMOVE_STALE_LABELS
+def test_a_former_verdicts_label_leaves_where_it_was_ours(enrichment: Enrichment) -> None:
+    enrichment.settings = {
+        "CROWDSEC_MIN_DELAY_BETWEEN_ENRICHMENTS": "0", "CROWDSEC_LABELS_REPUTATION": "true",
+        "CROWDSEC_REMOVE_STALE_LABELS": "true", "CROWDSEC_CACHE_LIFETIME": "0",
+        "CROWDSEC_LABELS_SCENARIO_NAME": "false", "CROWDSEC_LABELS_SCENARIO_LABEL": "false"}
+    enrichment.crowdsec.prepare(
+        ADDRESS, [{"status": 200, "body": {"reputation": reputation}} for reputation in ("malicious", "safe", "known")])
+    program = enrichment.start()
+    identity = enrichment.add(ADDRESS, labels=["by-hand", "known"])
+    for labels in ({"by-hand", "known", "malicious"}, {"by-hand", "known", "safe"}):
+        enrichment.ended(program, enrichment.ask(identity)[0])
+        assert set(enrichment.entity(ADDRESS)["labels"]) == labels
+    # What we set is remembered across a restart.
+    program.stop()
+    program = enrichment.start()
+    enrichment.ended(program, enrichment.ask(identity)[0])
+    assert set(enrichment.entity(ADDRESS)["labels"]) == {"by-hand", "known"}
+
+
+# covers: crowdsec:rule_playbook
+def test_a_playbook_gets_its_own_objects_and_ours(enrichment: Enrichment) -> None:
+    enrichment.settings = {"CROWDSEC_LABELS_REPUTATION": "true"}
+    enrichment.crowdsec.prepare(ADDRESS, ANSWERS["malicious-full"])
+    program = enrichment.start()
+    enrichment.ask(enrichment.add(ADDRESS), playbook=True)
+    program.wait_until(enrichment.bundles, "the playbook's answer")
+    [line] = enrichment.opencti.lines("bundles")
+    assert line["way"] == "playbook"
+    [observable] = [object for object in line["objects"] if object.get("value") == ADDRESS]
+    assert "malicious" in observable["labels"]
+    assert any(object["type"] == "identity" for object in line["objects"])
+    assert enrichment.knowledge()["labels"] == [] and enrichment.knowledge()["references"] == []
+
+
+# covers: crowdsec:rule_versions
+@pytest.mark.parametrize("version", ["6.5.0", "6.8.10", "7.260817.0"])
+def test_platforms_of_other_versions_are_served(version: str, enrichment: Enrichment) -> None:
+    enrichment.opencti.post("version", {"version": version})
+    enrichment.crowdsec.prepare(ADDRESS, ANSWERS["suspicious-medium"])
+    program = enrichment.start()
+    assert "completed for IP" in said(enrichment.enrich(program, ADDRESS, markings=["TLP:AMBER"]))
+    [objects] = enrichment.bundles()
+    assert objects[0]["x_opencti_description"].startswith("\n\n`Last CrowdSec enrichment: ")
+    assert "Last CrowdSec enrichment" in enrichment.entity(ADDRESS)["description"]
+    # Nothing of what is asked again at once is looked up.
+    again = enrichment.ended(program, enrichment.ask(objects[0]["id"])[0])
+    assert "Last enrichment was less than 300 seconds ago" in said(again)
+
+
+# covers: crowdsec:status_5xx, crowdsec:rule_network
+def test_a_service_that_stumbles_is_asked_again(enrichment: Enrichment) -> None:
+    enrichment.crowdsec.prepare(ADDRESS, ANSWERS["suspicious-medium"])
+    enrichment.crowdsec.fault("status", 503)
+    enrichment.crowdsec.fault("reset_before", skip=1)
+    program = enrichment.start()
+    assert "completed for IP" in said(enrichment.enrich(program, ADDRESS))
+    assert enrichment.crowdsec.faults_left() <= 1
+
+
+# covers: crowdsec:explain
+def test_explain_tells_what_was_done_and_what_was_not(enrichment: Enrichment) -> None:
+    enrichment.settings = {"CROWDSEC_LABELS_REPUTATION": "true"}
+    enrichment.crowdsec.prepare(ADDRESS, ANSWERS["malicious-full"])
+    program = enrichment.start()
+    enrichment.enrich(program, ADDRESS)
+    enrichment.enrich(program, "192.0.2.9", markings=["TLP:RED"])
+    done = enrichment.command("explain", ADDRESS)
+    assert done.status == 0 and "labels_of_ours=malicious" in done.out and "delivered" in done.out
+    refused = enrichment.command("explain", "192.0.2.9")
+    assert refused.status == 0 and "crowdsec.tlp" in refused.out
+    assert enrichment.command("explain", "192.0.2.8").status == 1
+
+
+# covers: crowdsec:check
+def test_check_finds_all_well_and_says_what_is_not(enrichment: Enrichment) -> None:
+    assert enrichment.command("check").status == 0
+    enrichment.settings = {"CROWDSEC_KEY": "wrong-key"}
+    done = enrichment.command("check")
+    assert done.status == 4 and "status 403" in done.out
+    assert enrichment.crowdsec.usage()["tokens"] == 0
+
+
+def test_plan_says_that_there_is_nothing_to_tell_ahead(enrichment: Enrichment) -> None:
+    done = enrichment.command("plan")
+    assert done.status == 0 and "sallyport enrich" in done.out
+
+
+# covers: key:CROWDSEC_VERSION
+def test_the_originals_config_file_is_enough(enrichment: Enrichment, tmp_path: Path) -> None:
+    settings = enrichment.environment
+    # As the seed's sample has them: everything in config.yml, the old names.
+    (tmp_path / "config.yml").write_text(f"""
+opencti:
+  url: '{settings["OPENCTI_URL"]}'
+  token: '{TOKEN}'
+connector:
+  id: '{CONNECTOR_ID}'
+  type: 'INTERNAL_ENRICHMENT'
+  name: 'crowdsec'
+  scope: 'IPv4-Addr'
+  confidence_level: 100
+  log_level: 'error'
+crowdsec:
+  key: '{CROWDSEC_KEY}'
+  api_url: '{settings["CROWDSEC_API_URL"]}'
+  version: v2
+  max_tlp: 'TLP:AMBER'
+  name: 'crowdsec'
+  description: 'CrowdSec CTI enrichment'
+""")
+    done = enrichment.sallyport.run("check", "--connector", "connector-crowdsec", env={}, cwd=tmp_path)
+    (tmp_path / "config.yml").unlink()
+    assert done.status == 0, done.out + done.err
