@@ -14,7 +14,7 @@ struct EnrichmentRun: Sendable {
     /// An earlier try may have come some way.
     let mayBeRepeated: Bool
     let received: Instant
-    /// The request's own time: when we first heard of it, the same for each try.
+    /// The request's own time: when the platform asked a moment ago, else when we first heard of it.
     let time: Instant
     let digest: Digest128
 

@@ -147,7 +147,7 @@ struct EnrichmentWorker: Sendable {
         }
         let run = EnrichmentRun(
             worker: self, message: message, patience: patience, mayBeRepeated: mayBeRepeated,
-            received: parcel.received, time: attempt.first, digest: parcel.digest)
+            received: parcel.received, time: Self.time(of: message, attempt), digest: parcel.digest)
         longWorks.began(message.workID, at: time.uptime)
         defer { longWorks.ended(message.workID) }
         let outcome: Outcome
@@ -165,6 +165,14 @@ struct EnrichmentWorker: Sendable {
             return try await refuse(parcel, code, text, work: message.workID, patience, started)
         }
         events.ended(outcome, after: time.uptime - started, records: records)
+    }
+
+    /// When the platform asked, where that is a moment ago: it is the same for each try. After a long wait in the queue it
+    /// would make what is found out now look old.
+    private static func time(of message: EnrichmentMessage, _ attempt: Attempt) -> Instant {
+        guard let asked = message.asked, asked <= attempt.first, asked.duration(to: attempt.first) < .seconds(300)
+        else { return attempt.first }
+        return asked
     }
 
     /// Puts the message aside for a person and says so in its work.
