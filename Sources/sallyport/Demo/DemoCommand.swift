@@ -22,7 +22,8 @@ extension Command {
             name: "demo", summary: "See it work: OpenCTI to Falcon against simulators, with faults and a kill -9.",
             discussion: """
                 Starts both simulators and the connector as processes of their own, breaks what can break, and compares the \
-                tenant with what the feed's maker meant. Exit status 0 only if nothing is lost, doubled or wrong.
+                tenant with what the feed's maker meant. Then OpenCTI asks CrowdSec about addresses, with another kill. Exit \
+                status 0 only if nothing is lost, doubled or wrong.
                 """,
             options: [count, seed, keep],
             run: { arguments in
@@ -39,10 +40,10 @@ struct DemoCommand {
     private let count: Int
     private let seed: Int
     private let keeps: Bool
-    private let web: DemoWeb
-    private let program: String
-    private let folder: String
-    private let time = SystemTime()
+    let web: DemoWeb
+    let program: String
+    let folder: String
+    let time = SystemTime()
 
     init(count: Int, seed: Int, keeps: Bool) throws {
         self.count = count
@@ -127,7 +128,8 @@ struct DemoCommand {
         }
         story.connector.signal(SIGTERM)
         _ = await story.connector.exitStatus()
-        return story.isRight
+        let isEnriched = try await enrich(openCTI: stage.openCTIURL)
+        return story.isRight && isEnriched
     }
 
     private func judge(_ story: inout Story, _ stage: Stage) async throws {
@@ -159,7 +161,7 @@ struct DemoCommand {
 
     // MARK: Processes
 
-    private func simulator(_ name: String, _ options: [String]) async throws -> (Subprocess, String) {
+    func simulator(_ name: String, _ options: [String]) async throws -> (Subprocess, String) {
         let process = try Subprocess(
             program, ["simulate", name, "--port", "0", "--json"] + options, environment: [:],
             errors: .file("\(folder)/\(name).log"))
@@ -186,7 +188,7 @@ struct DemoCommand {
             ], errors: .file("\(folder)/connector.log"))
     }
 
-    private func freePort() throws -> UInt16 {
+    func freePort() throws -> UInt16 {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
         var address = sockaddr_in()
@@ -204,10 +206,12 @@ struct DemoCommand {
 
     private func removeFolder() {
         for name in ["state.sqlite", "state.sqlite-wal", "state.sqlite-shm", "state.sqlite.lock"] {
-            unlink("\(folder)/state/\(name)")
+            for state in ["state", "state-enrichment"] { unlink("\(folder)/\(state)/\(name)") }
         }
-        rmdir("\(folder)/state")
-        for name in ["opencti.log", "falcon.log", "connector.log"] { unlink("\(folder)/\(name)") }
+        for state in ["state", "state-enrichment"] { rmdir("\(folder)/\(state)") }
+        for name in ["opencti", "falcon", "connector", "crowdsec", "enrichment"].map({ "\($0).log" }) {
+            unlink("\(folder)/\(name)")
+        }
         rmdir(folder)
     }
 

@@ -31,13 +31,18 @@ struct DemoWeb: Sendable {
         return values
     }
 
-    func post(_ url: String, _ body: JSONValue) async throws {
-        let request = HTTPRequest(
+    func post(_ url: String, _ body: JSONValue) async throws { _ = try await ask(url, token: nil, body) }
+
+    /// - Returns: the answer's JSON.
+    func ask(_ url: String, token: String?, _ body: JSONValue) async throws -> JSONValue {
+        var request = HTTPRequest(
             .post, url, headers: ["Content-Type": "application/json"], body: .bytes(body.bytes))
+        if let token { request.headers["Authorization"] = "Bearer " + token }
         let response = try await transport.send(request, by: .after(.seconds(10)))
         guard response.status == 200 else {
             throw DemoFailure("\(url) answered \(response.status): \(String(decoding: response.body, as: UTF8.self))")
         }
+        return try JSONValue(parsing: response.body)
     }
 }
 
