@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.enrichment import ANSWERS, EnrichmentCase, cases, differences
+from support.enrichment_cases import ANSWERS, EnrichmentCase, cases, differences
 from support.network import free_port
 from support.program import Program, Result, Sallyport
 from support.simulators import CONNECTOR_ID, CROWDSEC_KEY, TOKEN, CrowdSecSimulator, OpenCTISimulator

@@ -10,7 +10,7 @@ import pytest
 import stix2
 from stix2patterns.validator import run_validator
 
-from support.enrichment import ANSWERS, EnrichmentCase, cases, differences
+from support.enrichment_cases import ANSWERS, EnrichmentCase, cases, differences
 from support.program import Result, Sallyport
 from support.simulators import CROWDSEC_KEY, CrowdSecSimulator
 
