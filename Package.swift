@@ -99,7 +99,10 @@ let package = Package(
             ]),
         module(
             "FalconInventories", in: "Connectors",
-            ["Base", "ConnectorKit", "Engine", "Falcon", "JSON", "OCSF", "Settings", "Storage", "Telemetry"]),
+            [
+                "Base", "ConnectorKit", "Engine", "Falcon", "Hashing", "JSON", "OCSF", "Sekoia", "Settings", "Storage",
+                "Telemetry",
+            ]),
 
         module(
             "FalconTelemetry", in: "Connectors",
@@ -122,7 +125,7 @@ let package = Package(
             name: "sallyport",
             dependencies: [
                 "Base", "CLinux", "ConnectorKit", "CrowdSec", "CrowdSecEnrichment", "CrowdSecSimulator", "Engine",
-                "Falcon", "FalconIndicators", "FalconSimulator",
+                "Falcon", "FalconIndicators", "FalconSimulator", "FalconActions", "FalconInventories",
                 "HarfangLabSimulator",
                 "FalconTelemetry", "SekoiaSimulator",
                 "HTTPClient", "HTTPServer",

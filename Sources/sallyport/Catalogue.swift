@@ -2,7 +2,9 @@
 
 import CrowdSecEnrichment
 import Engine
+import FalconActions
 import FalconIndicators
+import FalconInventories
 import FalconTelemetry
 import Settings
 
@@ -10,6 +12,7 @@ import Settings
 enum Catalogue {
     static let connectors: [any Connector.Type] = [
         FalconIndicatorsConnector.self, CrowdSecEnrichmentConnector.self, FalconTelemetryConnector.self,
+        DeviceAssetsConnector.self, UserAssetsConnector.self, FalconActionsConnector.self,
     ]
 
     static let settings = SettingsCatalogue(connectors: connectors.map { $0.declaration })

@@ -37,8 +37,11 @@ public struct Connections: Sendable {
     /// The tenant's client, inside the tenant's request budget.
     ///
     /// - Parameter secret: the API client's, where it does not come from the settings.
-    public func falcon(secret: Secret? = nil) throws -> FalconClient {
-        try configured("falcon") { try makeFalcon(secret) }
+    /// - Parameter wrap: puts something between the client and the network: a rehearsal, which holds changes back.
+    public func falcon(
+        secret: Secret? = nil, through wrap: (any HTTPTransport) -> any HTTPTransport = { $0 }
+    ) throws -> FalconClient {
+        try configured("falcon") { try makeFalcon(secret, wrap) }
     }
 
     /// Calls to a service that is neither platform nor tenant, counted under that name.
@@ -54,7 +57,9 @@ public struct Connections: Sendable {
         }
     }
 
-    private func makeFalcon(_ given: Secret?) throws -> FalconClient {
+    private func makeFalcon(
+        _ given: Secret?, _ wrap: (any HTTPTransport) -> any HTTPTransport
+    ) throws -> FalconClient {
         let settings = context.settings
         let secret = RereadSecret(
             given.map { SecretSource($0) } ?? settings.source(of: FalconSettings.clientSecret))
@@ -63,11 +68,12 @@ public struct Connections: Sendable {
             memberCID: settings[FalconSettings.memberCID])
         let limit = settings[FalconSettings.requestsPerMinute]
         let budget = context.shared.part("falcon-budget/\(tenant)") {
-            TokenBucket(name: "falcon", limit: limit, time: context.time)
+            FalconBudget(perMinute: limit, time: context.time)
         }
-        let inner = RateLimited(try transport("falcon", settings[FalconSettings.verification]) { _ in }, budget: budget)
+        let inner = Budgeted(
+            inner: try transport("falcon", settings[FalconSettings.verification]) { _ in }, budget: budget)
         return try FalconClient(
-            transport: patient(inner, "falcon"), credentials: credentials,
+            transport: wrap(patient(inner, "falcon")), credentials: credentials,
             baseURL: settings[FalconSettings.baseURL], userAgent: Self.userAgent, timeout: .seconds(60),
             time: context.time)
     }

@@ -36,6 +36,9 @@ public struct FalconClient: Sendable {
             transport: transport, credentials: credentials, address: address, userAgent: userAgent, time: time)
     }
 
+    /// Fetches a token unless there is one: whether id, secret and address are right.
+    public func authenticate() async throws(FalconError) { _ = try await session.grant() }
+
     /// Sends one call and reads the rows of its answer.
     ///
     /// - Throws: for every status that is no success. Errors beside a success are in the envelope.

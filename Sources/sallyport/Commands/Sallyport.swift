@@ -11,7 +11,7 @@ extension Command {
                 """,
             options: [CommandLineProgram.json],
             subcommands: [
-                .run, .check, .plan, .explain, .dlq, .approve, .enrich, .pattern, .settings, .simulate, .demo,
+                .run, .check, .plan, .explain, .dlq, .approve, .action, .enrich, .pattern, .settings, .simulate, .demo,
                 .documents,
                 .reference, .version, .completions,
             ])

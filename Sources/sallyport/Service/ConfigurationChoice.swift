@@ -64,7 +64,8 @@ struct ConfigurationChoice: Sendable {
     /// Whether an original is replaced: its own log form is then the default.
     var isDropIn: Bool { dropIn != nil }
 
-    private static var defaultPath: String? {
+    /// The file that is taken when none is named; `nil` when there is none.
+    static var defaultPath: String? {
         if let path = getenv("SALLYPORT_CONFIG") { return String(cString: path) }
         return ["sallyport.yaml", "/etc/sallyport/sallyport.yaml"].first { access($0, F_OK) == 0 }
     }

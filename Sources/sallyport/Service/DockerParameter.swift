@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ConnectorKit
+import FalconActions
 import Settings
 
 /// `<program> <docker parameter>`: how Sekoia's platform starts the items of a module.
 enum DockerParameter {
     /// What each one means here.
-    static let commands: [String: [String]] = [
-        "event_stream_trigger": ["run", "sekoia-event-stream"]
-    ]
+    static let commands: [String: [String]] = {
+        var commands: [String: [String]] = [
+            "event_stream_trigger": ["run", "sekoia-event-stream"],
+            "crowdstrike_falcon_device_asset_connector": ["run", "sekoia-device-assets"],
+            "crowdstrike_falcon_user_asset_connector": ["run", "sekoia-user-assets"],
+            "validate_module_configuration": ["action", "validate_module_configuration", "--platform"],
+        ]
+        for action in FalconAction.all { commands[action.dockerParameter] = ["action", action.slug, "--platform"] }
+        return commands
+    }()
 
     /// The command line that the first argument stands for; any other stays as it is.
     ///

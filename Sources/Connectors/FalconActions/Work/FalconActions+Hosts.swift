@@ -8,12 +8,16 @@ extension FalconActions {
     func hostAction(_ action: HostAction, _ ids: [String]) async throws -> ActionResult {
         try await inParts(
             ids, of: FalconClient.maxHostActionIDs,
-            onConflict: { id in
-                guard let wanted = action.statuses, let status = try? await status(of: id), wanted.contains(status)
-                else { return nil }
-                return ["id": .string(id), "path": .string("/devices/entities/devices/v1?ids=\(id)")]
-            }
-        ) { ids throws(FalconError) in try await falcon.perform(action, on: ids) }
+            onConflict: { id in try await settled(id, action) },
+            call: { ids throws(FalconError) in try await falcon.perform(action, on: ids) })
+    }
+
+    /// The host's resource if it is as wanted.
+    private func settled(_ id: String, _ action: HostAction) async throws -> JSONValue? {
+        guard let wanted = action.statuses, let status = try? await status(of: id), wanted.contains(status) else {
+            return nil
+        }
+        return ["id": .string(id), "path": .string("/devices/entities/devices/v1?ids=\(id)")]
     }
 
     private func status(of id: String) async throws(FalconError) -> String? {
@@ -101,7 +105,7 @@ extension FalconActions {
         _ ids: [String], _ call: ([String]) async throws(FalconError) -> FalconAnswer
     ) async -> ActionResult {
         do {
-            return try await inParts(ids, of: FalconClient.maxLoginHistory, call)
+            return try await inParts(ids, of: FalconClient.maxLoginHistory, call: call)
         } catch {
             var result = ActionResult()
             let message = (error as? FalconError).map { ($0.status, $0.description) } ?? (0, "\(error)")

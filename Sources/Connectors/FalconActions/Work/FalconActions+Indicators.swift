@@ -61,7 +61,7 @@ extension FalconActions {
     ) async throws -> ActionResult {
         let longest = max(1, ids.map(\.utf8.count).max() ?? 1)
         // `&ids=` besides each, and room for a comment.
-        return try await inParts(ids, of: max(1, min(200, 17_000 / (longest + 5))), call)
+        return try await inParts(ids, of: max(1, min(200, 17_000 / (longest + 5))), call: call)
     }
 
     private func deleteIndicators(_ arguments: Arguments) async throws -> ActionResult {
@@ -101,9 +101,9 @@ extension FalconActions {
             indicator["id"]?.string ?? "\(indicator["type"]?.string ?? ""):\(indicator["value"]?.string ?? "")"
         }
         do {
-            return try await inParts(arguments.list("indicators"), of: options.indicatorBatch, name: name) {
-                indicators throws(FalconError) in try await call(indicators, writeOptions)
-            }
+            return try await inParts(
+                arguments.list("indicators"), of: options.indicatorBatch, name: name,
+                call: { indicators throws(FalconError) in try await call(indicators, writeOptions) })
         } catch let error as FalconError where error.isOutcomeUnknown {
             throw ActionError.outcomeUnknown(error.description)
         }

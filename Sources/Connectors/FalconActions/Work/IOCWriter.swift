@@ -95,10 +95,10 @@ struct IOCWriter {
 
     private func update(_ updates: [JSONObject]) async throws -> Written {
         let result = try await actions.inParts(
-            updates, of: actions.options.indicatorBatch, name: { Self.text($0, "id") }
-        ) { updates throws(FalconError) in
-            try await falcon.updateIndicators(updates.map { .object($0) }, Self.options)
-        }
+            updates, of: actions.options.indicatorBatch, name: { Self.text($0, "id") },
+            call: { updates throws(FalconError) in
+                try await falcon.updateIndicators(updates.map { .object($0) }, Self.options)
+            })
         return Written(
             resources: result.resources,
             refused: result.errors.map { Refused(value: $0.id ?? "", code: $0.code, reason: $0.message) })

@@ -4,13 +4,13 @@ import Falcon
 import JSON
 
 extension FalconActions {
-    /// Sends ids in parts of a size, see ``inParts(_:of:name:onConflict:_:)``.
+    /// Sends ids in parts of a size, see ``inParts(_:of:name:onConflict:call:)``.
     func inParts(
         _ ids: [String], of size: Int,
         onConflict: (String) async throws -> JSONValue? = { _ in nil },
-        _ call: ([String]) async throws(FalconError) -> FalconAnswer
+        call: ([String]) async throws(FalconError) -> FalconAnswer
     ) async throws -> ActionResult {
-        try await inParts(ids, of: size, name: { $0 }, onConflict: onConflict, call)
+        try await inParts(ids, of: size, name: { $0 }, onConflict: onConflict, call: call)
     }
 
     /// Sends items in parts of a size and joins the answers.
@@ -25,7 +25,7 @@ extension FalconActions {
     func inParts<Item: Sendable>(
         _ items: [Item], of size: Int, name: (Item) -> String,
         onConflict: (Item) async throws -> JSONValue? = { _ in nil },
-        _ call: ([Item]) async throws(FalconError) -> FalconAnswer
+        call: ([Item]) async throws(FalconError) -> FalconAnswer
     ) async throws -> ActionResult {
         var result = ActionResult()
         var isStarted = false

@@ -65,6 +65,20 @@ extension FalconClient {
         return FalconIDPage(ids: envelope.rows, total: envelope.total, next: next)
     }
 
+    /// Hosts that have been taken out of the lists: hidden by hand, or silent for 45 days.
+    ///
+    /// `GET /devices/queries/devices-hidden/v1?filter&sort&limit&offset`
+    public func queryHiddenDevices(
+        _ filter: String? = nil, limit: Int = maxDevicePage, offset: Int64? = nil
+    ) async throws(FalconError) -> FalconIDPage {
+        var query = search(filter, nil, limit)
+        if let offset { query.append((name: "offset", value: String(offset))) }
+        let call = FalconCall(
+            .get, "/devices/queries/devices-hidden/v1", query: query, operation: "falcon.device_hidden",
+            scope: .hostsRead)
+        return try await idPage(call, from: offset ?? 0)
+    }
+
     /// Hosts by agent id, read by the caller. Unknown ids are named in the errors with code 404.
     ///
     /// `POST /devices/entities/devices/v2` `{"ids": […]}`, at most ``maxDeviceDetails``

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import Falcon
+import JSON
+import OCSF
+
+/// Reads a tenant's hosts, the newest first, down to the last one that was sent.
+///
+/// The device of the checkpoint may be gone: then the time at which it was first seen ends the look instead. Source: Sekoia.io
+/// module, 3.2.
+struct DeviceInventory {
+    let falcon: FalconClient
+    let mapping: DeviceMapping
+    let groups: GroupCache
+    let checkpoints: Checkpoints
+    let events: InventoryEvents
+    let time: any TimeSource
+    /// Takes events to where they go; returns when they have been taken.
+    let emit: ([InventoryEvent]) async throws -> Void
+    let isResumable: Bool
+
+    /// Hosts of one question for details.
+    private static let details = 500
+
+    /// One cycle: what a crash has left, then what is new.
+    ///
+    /// - Returns: how many events were sent.
+    func cycle() async throws -> Int {
+        var count = try await resume()
+        count += try await collectNew()
+        return count
+    }
+
+    /// Goes on with a cycle that was cut off.
+    private func resume() async throws -> Int {
+        guard let text = await checkpoints.value(Checkpoints.partial), let left = Partial(text) else { return 0 }
+        let filter = "first_seen:<='\(left.downTo)'"
+        let count = try await collect(filter, left)
+        try await finish(left)
+        return count
+    }
+
+    private func collectNew() async throws -> Int {
+        // One page as the original asks: as a rule it holds all that is new.
+        let first = try await falcon.queryDevices(sort: Self.order, limit: 100)
+        let last = await checkpoints.value(Checkpoints.device)
+        guard let newest = first.ids.first, newest != last else { return 0 }
+        let seen = try await device(newest)?.firstSeen ?? ""
+        let partial = Partial(newest: newest, since: seen, downTo: seen)
+        let count = try await collect(nil, partial, first)
+        try await finish(partial)
+        return count
+    }
+
+    private static let order = "first_seen.desc"
+
+    private func finish(_ partial: Partial) async throws {
+        try await checkpoints.set([
+            Checkpoints.device: partial.newest, Checkpoints.since: partial.since, Checkpoints.partial: nil,
+        ])
+    }
+
+    /// Sends everything that a filter takes, down to the checkpoint.
+    private func collect(_ filter: String?, _ partial: Partial, _ first: FalconIDPage? = nil) async throws -> Int {
+        let last = await checkpoints.value(Checkpoints.device)
+        let since = try await since(last)
+        var count = 0
+        var listing = DeviceListing(falcon: falcon, filter: filter, sort: Self.order, first: first)
+        while let page = try await listing.next() {
+            let end = last.flatMap { page.firstIndex(of: $0) }
+            let ids = Array(page[..<(end ?? page.endIndex)])
+            for start in stride(from: 0, to: ids.count, by: Self.details) {
+                let part = Array(ids[start..<min(start + Self.details, ids.count)])
+                let devices = try await devices(part)
+                let fresh = since.map { since in devices.filter { ($0.firstSeen ?? since) >= since } } ?? devices
+                count += try await send(fresh)
+                if fresh.count < devices.count { return count }
+                if isResumable, let lowest = fresh.last?.firstSeen {
+                    var reached = partial
+                    reached.downTo = lowest
+                    try await checkpoints.set([Checkpoints.partial: reached.text])
+                }
+            }
+            if end != nil { break }
+        }
+        return count
+    }
+
+    /// When the device of the checkpoint was first seen; asked once where the original left only its id.
+    private func since(_ last: String?) async throws -> String? {
+        guard let last else { return nil }
+        if let known = await checkpoints.value(Checkpoints.since), !known.isEmpty { return known }
+        return try await device(last)?.firstSeen
+    }
+
+    private func device(_ id: String) async throws -> FalconDevice? { try await devices([id]).first }
+
+    private func devices(_ ids: [String]) async throws -> [FalconDevice] {
+        guard !ids.isEmpty else { return [] }
+        let rows: [FalconDevice]
+        do throws(FalconError) { rows = try await falcon.devices(ids) { FalconDevice($0) }.rows } catch {
+            if case .notFound = error { return [] }
+            throw error
+        }
+        let byID = Dictionary(rows.map { ($0.deviceID ?? "", $0) }) { first, _ in first }
+        return ids.compactMap { byID[$0] }
+    }
+
+    private func send(_ devices: [FalconDevice]) async throws -> Int {
+        let known = await groups.groups(devices.flatMap(\.groups))
+        let now = Timestamp(microseconds: time.now.milliseconds * 1000)
+        var list: [InventoryEvent] = []
+        for device in devices {
+            if let event = mapping.event(device, groups: known, now: now), event.problems.isEmpty {
+                list.append(event)
+            } else {
+                events.skipped(device.deviceID ?? "")
+            }
+        }
+        if !list.isEmpty { try await emit(list) }
+        return list.count
+    }
+
+    // MARK: Changed and gone
+
+    /// Sends what has changed since the last time, and counts what has left the lists.
+    func updates() async throws -> Int {
+        let now = time.now.secondsDescription
+        guard let until = await checkpoints.value(Checkpoints.modified) else {
+            // The first time everything has just been sent.
+            try await checkpoints.set([Checkpoints.modified: now])
+            return 0
+        }
+        var count = 0
+        var reached = until
+        while true {
+            let page = try await falcon.queryDevices(
+                "modified_timestamp:>'\(reached)'", sort: "modified_timestamp.asc",
+                limit: FalconClient.maxDevicePage)
+            guard !page.ids.isEmpty else { break }
+            var last = reached
+            for start in stride(from: 0, to: page.ids.count, by: Self.details) {
+                let part = Array(page.ids[start..<min(start + Self.details, page.ids.count)])
+                let changed = try await devices(part)
+                count += try await send(changed)
+                last = changed.compactMap(\.modified).max() ?? last
+            }
+            // A page without a later date would come again for ever.
+            guard last > reached else { break }
+            reached = last
+            try await checkpoints.set([Checkpoints.modified: reached])
+            if page.next == nil { break }
+        }
+        let hidden = try await falcon.queryHiddenDevices("modified_timestamp:>'\(until)'")
+        events.disappeared(Int(clamping: hidden.total ?? Int64(hidden.ids.count)))
+        return count
+    }
+
+    /// A cycle under way: what the checkpoint will be, and the last date that has been taken.
+    struct Partial: Sendable {
+        var newest: String
+        var since: String
+        var downTo: String
+
+        init(newest: String, since: String, downTo: String) {
+            self.newest = newest
+            self.since = since
+            self.downTo = downTo
+        }
+
+        init?(_ text: String) {
+            guard let value = try? JSONValue(parsing: text), let newest = value["newest"]?.string,
+                let downTo = value["down_to"]?.string, !downTo.isEmpty
+            else { return nil }
+            self.init(newest: newest, since: value["since"]?.string ?? "", downTo: downTo)
+        }
+
+        var text: String {
+            JSONValue.object([
+                "newest": .string(newest), "since": .string(since), "down_to": .string(downTo),
+            ]).text
+        }
+    }
+}
+
+/// Ids of hosts, page by page: by offset while that reaches, by scroll beyond 10,000.
+struct DeviceListing {
+    let falcon: FalconClient
+    let filter: String?
+    let sort: String
+    /// A page that has been read already.
+    var first: FalconIDPage?
+    private var offset: Int64 = 0
+    private var cursor: String?
+    private var isScroll = false
+    private var isOver = false
+    private var seen: Set<String> = []
+
+    init(falcon: FalconClient, filter: String?, sort: String, first: FalconIDPage?) {
+        self.falcon = falcon
+        self.filter = filter
+        self.sort = sort
+        self.first = first
+    }
+
+    mutating func next() async throws -> [String]? {
+        guard !isOver else { return nil }
+        if let page = first {
+            first = nil
+            return take(page)
+        }
+        if isScroll {
+            let page = try await falcon.scrollDevices(filter, sort: sort, limit: 5000, cursor: cursor)
+            cursor = page.next
+            isOver = page.next == nil
+            // The scroll begins at the top once more.
+            let fresh = seen.isEmpty ? page.ids : page.ids.filter { !seen.contains($0) }
+            return fresh
+        }
+        return take(try await falcon.queryDevices(filter, sort: sort, limit: 5000, offset: offset))
+    }
+
+    private mutating func take(_ page: FalconIDPage) -> [String] {
+        offset = page.next.flatMap { Int64($0) } ?? 0
+        isOver = page.next == nil
+        if !isOver, page.total ?? 0 > FalconClient.maxDeviceOffset || offset + 5000 > FalconClient.maxDeviceOffset {
+            isScroll = true
+            seen.formUnion(page.ids)
+        } else if !isOver {
+            seen.formUnion(page.ids)
+        }
+        return page.ids
+    }
+}
+
+/// Host groups by id, kept for an hour.
+actor GroupCache {
+    private let falcon: FalconClient
+    private let events: InventoryEvents
+    private let time: any TimeSource
+    private var known: [String: HostGroup?] = [:]
+    private var expires: Duration = .zero
+
+    init(_ falcon: FalconClient, events: InventoryEvents, time: any TimeSource) {
+        self.falcon = falcon
+        self.events = events
+        self.time = time
+    }
+
+    /// What could be learned of them. A failed call names them by their ids, as the original does.
+    func groups(_ ids: [String]) async -> [String: HostGroup] {
+        if time.uptime >= expires {
+            known = [:]
+            expires = time.uptime + .seconds(3600)
+        }
+        let missing = Set(ids).filter { known[$0] == nil }.sorted()
+        for start in stride(from: 0, to: missing.count, by: FalconClient.maxHostGroups) {
+            let part = Array(missing[start..<min(start + FalconClient.maxHostGroups, missing.count)])
+            for id in part { known.updateValue(nil, forKey: id) }
+            do throws(FalconError) {
+                for group in try await falcon.hostGroups(part) { known[group.id] = group }
+                events.hint("groups", nil)
+            } catch {
+                if case .notFound = error { continue }
+                events.hint("groups", "Host groups are named by their ids: \(error.description)")
+                if error.isRetryable { for id in part { known[id] = nil } }
+            }
+        }
+        return Dictionary(ids.compactMap { id in (known[id] ?? nil).map { (id, $0) } }) { first, _ in first }
+    }
+}

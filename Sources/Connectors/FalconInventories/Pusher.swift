@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import Engine
+import Hashing
+import JSON
+import OCSF
+import Sekoia
+import Storage
+import Synchronization
+import Telemetry
+
+/// Brings events to Sekoia's asset API, batch by batch, until each is taken or, alone, refused.
+///
+/// A batch that is refused is halved down to the assets that are not acceptable, which become dead letters; everything else is
+/// tried until it passes. Source: Sekoia.io module, 3.1.
+struct Pusher: Sendable {
+    struct Options: Sendable {
+        var batchSize = 100
+        var form = InventoryEvent.Form.sekoia
+        var inFlight = 4
+        var pollInterval = Duration.seconds(5)
+        var pollTimeout = Duration.seconds(300)
+    }
+
+    private let assets: SekoiaAssets
+    private let options: Options
+    private let events: InventoryEvents
+    private let store: any StateStore
+    private let place: (flow: Int64, target: Int64, fencingToken: Int64)
+    private let time: any TimeSource
+    private let stop: StopSignal
+    private let state = TicketBox()
+
+    init(
+        _ assets: SekoiaAssets, _ options: Options, events: InventoryEvents, store: any StateStore,
+        place: (flow: Int64, target: Int64, fencingToken: Int64), time: any TimeSource, stop: StopSignal
+    ) {
+        self.assets = assets
+        self.options = options
+        self.events = events
+        self.store = store
+        self.place = place
+        self.time = time
+        self.stop = stop
+    }
+
+    /// Returns when every event has been taken or put aside.
+    ///
+    /// - Throws: `CancellationError` when it is to stop; what is left is sent again at the next start.
+    func push(_ list: [InventoryEvent]) async throws {
+        var rest = list[...]
+        while !rest.isEmpty {
+            try await withThrowingTaskGroup { group in
+                for _ in 0..<options.inFlight where !rest.isEmpty {
+                    let batch = Array(rest.prefix(options.batchSize))
+                    rest = rest.dropFirst(batch.count)
+                    group.addTask { try await deliver(batch.map { encoded($0) }) }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    private func encoded(_ event: InventoryEvent) -> [UInt8] {
+        var writer = JSONWriter(reserving: 2048)
+        event.write(options.form, into: &writer)
+        return writer.bytes
+    }
+
+    private func deliver(_ batch: [[UInt8]]) async throws {
+        var wait = Duration.seconds(1)
+        while true {
+            guard !stop.isRaised else { throw CancellationError() }
+            do throws(SekoiaError) {
+                state.add(try await assets.push(batch))
+                events.delivered(batch.count)
+                return
+            } catch {
+                switch error {
+                case .refused(let status, let reason): return try await part(batch, status, reason)
+                case .configuration: throw ConnectorError.configuration(setting: "sekoia", reason: error.description)
+                case .rateLimited(let pause):
+                    events.held(error)
+                    try await sleep(pause)
+                case .closed, .transport, .unavailable:
+                    events.held(error)
+                    try await sleep(wait)
+                    wait = min(wait * 2, .seconds(60))
+                }
+            }
+        }
+    }
+
+    private func part(_ batch: [[UInt8]], _ status: Int, _ reason: String) async throws {
+        guard batch.count > 1 else {
+            var commit = FlowCommit(flow: place.flow, target: place.target, fencingToken: place.fencingToken)
+            let text = batch.first ?? []
+            let digest = KeyHasher().digest(text)
+            commit.deadLetters = [
+                DeadLetter(
+                    flow: place.flow, source: digest, fingerprint: digest, code: "sekoia.refused",
+                    reason: "Sekoia refuses the asset (\(status)): \(reason)", position: "", input: text, attempts: 1,
+                    firstSeen: time.now, lastSeen: time.now)
+            ]
+            try await store.commit(commit)
+            events.refused(status)
+            return
+        }
+        let middle = batch.count / 2
+        try await deliver(Array(batch[..<middle]))
+        try await deliver(Array(batch[middle...]))
+    }
+
+    /// What the platform made of the batches that it only took in; told, not repeated: it would refuse them again.
+    func settle() async throws {
+        for ticket in state.take() {
+            guard !stop.isRaised else { return }
+            do throws(SekoiaError) {
+                let outcome = try await assets.outcome(
+                    of: ticket, interval: options.pollInterval, patience: options.pollTimeout)
+                events.settled(outcome)
+            } catch { events.held(error) }
+        }
+    }
+
+    private func sleep(_ pause: Duration) async throws {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { try? await time.sleep(for: pause) }
+            group.addTask { await stop.wait() }
+            await group.next()
+            group.cancelAll()
+        }
+        try Task.checkCancellation()
+    }
+}
+
+/// The last batches that the platform still works on; of a long cycle only these are asked after.
+private final class TicketBox: Sendable {
+    private let tickets = Mutex<[SekoiaAssets.Ticket]>([])
+
+    func add(_ ticket: SekoiaAssets.Ticket) {
+        guard ticket.taskID != nil else { return }
+        tickets.withLock { tickets in
+            if tickets.count >= 32 { tickets.removeFirst() }
+            tickets.append(ticket)
+        }
+    }
+
+    func take() -> [SekoiaAssets.Ticket] {
+        tickets.withLock { tickets in
+            defer { tickets = [] }
+            return tickets
+        }
+    }
+}
