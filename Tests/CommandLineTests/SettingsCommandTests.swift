@@ -56,7 +56,7 @@ import Testing
         let folder = try Folder()
         let secrets = [
             "OPENCTI_TOKEN": "t", "CROWDSTRIKE_CLIENT_ID": "c", "CROWDSTRIKE_CLIENT_SECRET": "s",
-            "CROWDSEC_KEY": "k",
+            "CROWDSEC_KEY": "k", "SEKOIA_API_KEY": "a",
         ]
         let yaml = try answer("--sample").replacing("ChangeMe", with: "given")
         let file = try folder.write("sallyport.yaml", yaml)
@@ -76,7 +76,7 @@ import Testing
         .standardized
     static let secrets = [
         "OPENCTI_TOKEN": "example-token", "CROWDSTRIKE_CLIENT_ID": "client", "CROWDSTRIKE_CLIENT_SECRET": "secret",
-        "CROWDSEC_KEY": "key",
+        "CROWDSEC_KEY": "key", "SEKOIA_API_KEY": "asset-key",
     ]
     /// Folders below `examples`, each named as the connector whose compose files it has.
     static let connectors = ["opencti-crowdstrike", "crowdsec"]

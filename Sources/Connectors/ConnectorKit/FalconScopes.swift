@@ -35,7 +35,7 @@ public struct FalconScopes: Sendable {
         }
         report(.init(.ok, "falcon.credentials", "Falcon gives a token for the API client."))
         for need in needs {
-            let what = "“\(need.scope)” is needed for \(need.features)"
+            let what = "“\(need.scope)”, needed for \(need.features)"
             do throws(FalconError) {
                 try await probe(need.scope)
                 report(.init(.ok, "falcon.scope", "The API client has \(what)."))
@@ -46,7 +46,7 @@ public struct FalconScopes: Sendable {
                     report(
                         .init(
                             verdict, "falcon.scope",
-                            "\(what), and the API client lacks it. Add it in Support and resources › API clients and keys.",
+                            "The API client lacks \(what). Add it in Support and resources › API clients and keys.",
                             isRemote: true))
                 // Refused for what was asked, not for who asked.
                 case .badRequest, .notFound, .conflict:

@@ -42,5 +42,6 @@ enum FalconActionsSettings {
         "Whether `delete_indicators` looks first whose an IOC is, and leaves those of others.")
 
     static let own: [any AnySetting] = [legacyAPI, batchSize, adopt, ownOnly]
-    static let all: [any AnySetting] = SymphonySettings.falcon + own + SymphonySettings.withoutEffect
+    static let all: [any AnySetting] =
+        SymphonySettings.falcon + own + SymphonySettings.platform + SymphonySettings.withoutEffect
 }

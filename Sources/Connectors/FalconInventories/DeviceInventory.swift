@@ -73,10 +73,10 @@ struct DeviceInventory {
             for start in stride(from: 0, to: ids.count, by: Self.details) {
                 let part = Array(ids[start..<min(start + Self.details, ids.count)])
                 let devices = try await devices(part)
-                let fresh = since.map { since in devices.filter { ($0.firstSeen ?? since) >= since } } ?? devices
+                let fresh = Array(devices.prefix { !Self.isOlder($0, than: since) })
                 count += try await send(fresh)
                 if fresh.count < devices.count { return count }
-                if isResumable, let lowest = fresh.last?.firstSeen {
+                if isResumable, let lowest = fresh.last?.firstSeen, Timestamp(parsing: lowest) != nil {
                     var reached = partial
                     reached.downTo = lowest
                     try await checkpoints.set([Checkpoints.partial: reached.text])
@@ -87,11 +87,17 @@ struct DeviceInventory {
         return count
     }
 
+    /// A host without a date is never older.
+    private static func isOlder(_ device: FalconDevice, than since: Timestamp?) -> Bool {
+        guard let since, let seen = device.firstSeen.flatMap({ Timestamp(parsing: $0) }) else { return false }
+        return seen < since
+    }
+
     /// When the device of the checkpoint was first seen; asked once where the original left only its id.
-    private func since(_ last: String?) async throws -> String? {
+    private func since(_ last: String?) async throws -> Timestamp? {
         guard let last else { return nil }
-        if let known = await checkpoints.value(Checkpoints.since), !known.isEmpty { return known }
-        return try await device(last)?.firstSeen
+        if let known = await checkpoints.value(Checkpoints.since), !known.isEmpty { return Timestamp(parsing: known) }
+        return try await device(last)?.firstSeen.flatMap { Timestamp(parsing: $0) }
     }
 
     private func device(_ id: String) async throws -> FalconDevice? { try await devices([id]).first }

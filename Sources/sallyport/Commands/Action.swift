@@ -3,6 +3,7 @@
 import Base
 import ConnectorKit
 import Engine
+import Falcon
 import FalconActions
 import HTTPClient
 import JSON
@@ -70,7 +71,13 @@ enum ActionCommand {
                     let actions = try connector.actions(isRehearsal: parsed.isSet(dryRun)) { path in
                         try LocalFile.read(path)
                     }
-                    let result = try await actions.run(action.slug, given.arguments)
+                    let result: ActionResult
+                    do { result = try await actions.run(action.slug, given.arguments) } catch let error as ActionError {
+                        guard case .arguments(let text) = error else { throw error }
+                        throw UsageError(text, remedy: "", path: parsed.path)
+                    } catch let error as FalconError {
+                        return refused(error, isJSON: parsed.isSet(CommandLineProgram.json))
+                    }
                     show(result, action, isJSON: parsed.isSet(CommandLineProgram.json))
                     return result.errors.isEmpty ? .ok : .problemFound
                 }
@@ -105,6 +112,13 @@ enum ActionCommand {
         }
         if let next = result.after ?? result.offset { Console.write("more from --offset \(next)\n") }
         if let affected = result.affected { Console.write("\(affected) changed\n") }
+    }
+
+    /// Nothing was done: Falcon's word for it.
+    private static func refused(_ error: FalconError, isJSON: Bool) -> ExitCode {
+        let answer: JSONValue = ["error": ["code": .string(error.code.text), "message": .string(error.description)]]
+        Console.complain(isJSON ? answer.text + "\n" : "\(error.description)\n")
+        return .remoteRefused
     }
 
     /// The connector of a configuration file or of the variables, without a state: an action keeps none.

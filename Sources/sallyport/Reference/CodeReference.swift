@@ -51,7 +51,7 @@ struct CodeReference: Sendable {
     static let areas: [Area] = [
         broker, enrichment,
         crowdSec,
-        falcon, openCTI, sekoia, symphony, stream, events, guards, http, state, process, reasons,
+        falcon, actions, openCTI, sekoia, symphony, stream, events, guards, http, state, process, reasons,
     ]
 
     private static let falcon = Area(
@@ -104,6 +104,22 @@ struct CodeReference: Sendable {
             .init(
                 "falcon.mobile", "Falcon for Mobile is switched on, and the tenant takes neither android nor ios.",
                 "Switch CROWDSTRIKE_FALCON_FOR_MOBILE_ACTIVE off."),
+        ])
+
+    private static let actions = Area(
+        title: "Response actions", introduction: "What `sallyport action` says when nothing was done.",
+        codes: [
+            .init("action.unknown", "There is no such action.", "`sallyport action --help` lists them."),
+            .init(
+                "action.arguments", "The arguments do not fit the action's schema; nothing was sent.",
+                "Correct what the message names; `sallyport action NAME --help` lists the arguments."),
+            .init(
+                "action.input", "A file that an argument names cannot be used; nothing was sent.",
+                "Check its path: on Sekoia's platform it is relative to the data path."),
+            .init(
+                "action.outcome_unknown",
+                "No answer came to a call that must not be done twice: it may have been done.",
+                "Look in Falcon before you repeat it."),
         ])
 
     private static let openCTI = Area(

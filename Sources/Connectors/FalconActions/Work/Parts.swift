@@ -47,21 +47,29 @@ extension FalconActions {
                 let named = Set(error.messages.compactMap(\.id))
                 let (refused, others) = part.split { named.contains(name($0)) }
                 if !refused.isEmpty {
-                    result.errors += error.messages.filter { $0.id != nil }
+                    for item in refused { try await settle(item, error, name(item), onConflict, &result) }
                     if !others.isEmpty { parts.append(others) }
                 } else if part.count > 1 {
                     parts.append(Array(part[(part.count / 2)...]))
                     parts.append(Array(part[..<(part.count / 2)]))
                 } else if let item = part.first {
-                    if case .conflict = error, let resource = try await onConflict(item) {
-                        result.resources.append(resource)
-                    } else {
-                        result.errors.append(error.message(for: name(item)))
-                    }
+                    try await settle(item, error, name(item), onConflict, &result)
                 }
             }
         }
         return result
+    }
+
+    /// One item that was refused: done all the same when it already is as wanted, else an error.
+    private func settle<Item: Sendable>(
+        _ item: Item, _ error: FalconError, _ name: String, _ onConflict: (Item) async throws -> JSONValue?,
+        _ result: inout ActionResult
+    ) async throws {
+        if case .conflict = error, let resource = try await onConflict(item) {
+            result.resources.append(resource)
+        } else {
+            result.errors.append(error.messages.first { $0.id == name } ?? error.message(for: name))
+        }
     }
 }
 

@@ -77,7 +77,10 @@ struct HostTable: Sendable {
         case generated(Int)
     }
     var references: [Reference] {
-        let known = loaded.rows.sorted { ($0["first_seen"]?.string ?? "") > ($1["first_seen"]?.string ?? "") }
+        func seen(_ host: JSONObject) -> Instant {
+            host["first_seen"]?.string.flatMap { Instant(parsing: $0) } ?? Instant(milliseconds: 0)
+        }
+        let known = loaded.rows.map { (seen($0), $0) }.sorted { $0.0 > $1.0 }.map(\.1)
         let first = known.compactMap { $0["device_id"]?.string }.filter { !hidden.contains($0) }.map(Reference.loaded)
         guard hidden.isEmpty else {
             return first + (0..<generated).filter { !hidden.contains(Self.id(of: $0)) }.map(Reference.generated)
