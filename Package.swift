@@ -178,7 +178,11 @@ let package = Package(
         tests(
             "FalconActionsTests",
             ["Base", "Engine", "Falcon", "FalconActions", "HTTPClient", "JSON", "Telemetry", "TestKit", "Vectors"]),
-        tests("FalconInventoriesTests", ["Base", "Falcon", "FalconInventories", "JSON", "OCSF", "Vectors"]),
+        tests(
+            "FalconInventoriesTests",
+            [
+                "Base", "Falcon", "FalconInventories", "HTTPClient", "JSON", "OCSF", "Telemetry", "TestKit", "Vectors",
+            ]),
         tests(
             "SimulatorTests",
             [

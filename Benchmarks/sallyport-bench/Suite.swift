@@ -28,6 +28,9 @@ struct Suite {
         if options.wants("large") {
             figures["backfill_large"] = try await backfill(count: options.large, latency: 0, replays: false)
         }
+        if options.wants("inventories") {
+            figures["inventories"] = try await InventoryBench(options.sallyport, python: options.python).run()
+        }
         return [
             "settings": [
                 "count": .int(options.count), "large": .int(options.large),

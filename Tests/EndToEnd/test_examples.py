@@ -13,7 +13,7 @@ from support.program import Sallyport
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SECRETS = {
     "OPENCTI_TOKEN": "example-token", "CROWDSTRIKE_CLIENT_ID": "e" * 32, "CROWDSTRIKE_CLIENT_SECRET": "s" * 40,
-    "CROWDSEC_KEY": "example-key"}
+    "CROWDSEC_KEY": "example-key", "SEKOIA_API_KEY": "example-key"}
 # Folders below `examples`, each named as the connector whose compose files it has.
 CONNECTORS = ["opencti-crowdstrike", "crowdsec"]
 

@@ -20,6 +20,12 @@ public struct SekoiaConfiguration: Sendable {
     /// The key that is accepted when nobody says otherwise. It opens nothing but this simulator.
     public static let defaultKey = "sim-intake-key-7f3a"
 
+    public var assetKey = Self.defaultAssetKey
+    /// Batches of assets are answered with a task that has ended when it is asked after.
+    public var answersWithTasks = false
+    /// As ``defaultKey``, for assets.
+    public static let defaultAssetKey = "sim-asset-key-51c9"
+
     public init() {
         // Bodies may be as large as the real intake takes them.
         options.maxBodyBytes = 12 << 20
@@ -49,6 +55,7 @@ final class SekoiaVendor: SimulatedVendor {
     private let settings: Mutex<SekoiaConfiguration>
     private let clock: SimulatorClock
     let ledger = IntakeLedger()
+    let assets = AssetLedger()
 
     init(_ configuration: SekoiaConfiguration, clock: SimulatorClock) {
         initial = configuration
@@ -57,10 +64,18 @@ final class SekoiaVendor: SimulatedVendor {
     }
 
     func operation(of request: ServerRequest) -> String {
-        request.path == "/batch" && request.method == "POST" ? "intake_batch" : "unknown"
+        if request.path == "/batch", request.method == "POST" { return "intake_batch" }
+        return AssetLedger.operation(of: request) ?? "unknown"
     }
 
     func answer(to request: ServerRequest, operation: String) -> Answer {
+        if let verdict = assets.answer(to: request, operation, settings.withLock { $0 }) {
+            switch verdict {
+            case .taken(let body): return .now(.json(body))
+            case .refused(let status, let message):
+                return .now(refusal(status: status, message: message, retryAfter: 0))
+            }
+        }
         guard operation == "intake_batch" else { return .now(refusal(status: 404, message: nil, retryAfter: 0)) }
         let settings = settings.withLock { $0 }
         if settings.onlyCounts {
@@ -115,6 +130,7 @@ final class SekoiaVendor: SimulatedVendor {
     func reset() {
         settings.withLock { $0 = initial }
         ledger.reset()
+        assets.reset()
     }
 
     func change(_ body: (inout SekoiaConfiguration) -> Void) { settings.withLock { body(&$0) } }
@@ -126,6 +142,8 @@ final class SekoiaVendor: SimulatedVendor {
 /// | --- | --- |
 /// | `GET /_admin/intake` | batches, events, distinct offsets, repeats, delays |
 /// | `GET /_admin/events` | the events that were kept, a line each, in the order of arrival |
+/// | `GET /_admin/assets` | pushes, assets, distinct ones, repeats |
+/// | `GET /_admin/assets/items` | the first 10,000 assets in the order of arrival |
 /// | `POST /_admin/settings` `{"poison":["text"],"intake_key":"…","only_counts":false,"keeps_events":true}` | changes them |
 private struct SekoiaAdmin {
     let vendor: SekoiaVendor
@@ -145,11 +163,15 @@ private struct SekoiaAdmin {
                     return index < lines.count ? lines[index] + [UInt8(ascii: "\n")] : nil
                 })
         }
+        router.get("/_admin/assets") { _ in .now(.json(vendor.assets.summary)) }
+        router.get("/_admin/assets/items") { _ in .now(.json(.array(vendor.assets.kept))) }
         router.post("/_admin/settings") { request in
             guard let changes = request.json?.object else { return .now(.problem("send an object")) }
             vendor.change { settings in
                 if let texts = changes["poison"]?.array { settings.poison = texts.compactMap(\.string) }
                 if let key = changes["intake_key"]?.string { settings.intakeKey = key }
+                if let key = changes["asset_key"]?.string { settings.assetKey = key }
+                if let flag = changes["answers_with_tasks"]?.bool { settings.answersWithTasks = flag }
                 if let flag = changes["only_counts"]?.bool { settings.onlyCounts = flag }
                 if let flag = changes["keeps_events"]?.bool { settings.keepsEvents = flag }
             }

@@ -159,7 +159,7 @@ private enum Simulation {
     static let sekoia: Command = {
         let counts = Option(name: "only-counts", doc: "Count bodies and do not look into them, for benchmarks.")
         return Command(
-            name: "sekoia", summary: "Sekoia.io: the intake.", options: [counts],
+            name: "sekoia", summary: "Sekoia.io: the intake and the asset API.", options: [counts],
             run: { arguments in
                 var configuration = SekoiaConfiguration()
                 configuration.options = try common(arguments)
