@@ -3,89 +3,19 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.crowdsec import CAPABILITIES, Enrichment
 from support.enrichment_cases import ANSWERS, EnrichmentCase, cases, differences
-from support.network import free_port
-from support.program import Program, Result, Sallyport
+from support.program import Sallyport
 from support.simulators import CONNECTOR_ID, CROWDSEC_KEY, TOKEN, CrowdSecSimulator, OpenCTISimulator
 
 ADDRESS = "192.0.2.10"
-# Everything the connector's user may need, labels included.
-CAPABILITIES = [
-    "CONNECTORAPI", "KNOWLEDGE", "KNOWLEDGE_KNUPDATE", "KNOWLEDGE_KNASKIMPORT", "MODULES", "SETTINGS_SETLABELS"]
-OCTI = "extension-definition--ea279b3e-5c71-4632-ac08-831c66a786ba"
-
-
-@dataclass
-class Enrichment:
-    """The platform, the service, and the connector between them."""
-
-    sallyport: Sallyport
-    opencti: OpenCTISimulator
-    crowdsec: CrowdSecSimulator
-    settings: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.port = free_port()
-        self.opencti.settings(capabilities=CAPABILITIES)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {
-            "OPENCTI_URL": self.opencti.url, "OPENCTI_TOKEN": TOKEN, "CONNECTOR_ID": CONNECTOR_ID,
-            "CONNECTOR_TYPE": "INTERNAL_ENRICHMENT", "CONNECTOR_NAME": "CrowdSec",
-            "CONNECTOR_SCOPE": "IPv4-Addr,IPv6-Addr", "CONNECTOR_LOG_LEVEL": "info",
-            "CONNECTOR_LISTEN_PROTOCOL": "API", "CONNECTOR_LISTEN_PROTOCOL_API_PORT": str(self.port),
-            "CONNECTOR_LISTEN_PROTOCOL_API_ADDR": "127.0.0.1", "CONNECTOR_QUEUE_PROTOCOL": "api",
-            "CROWDSEC_KEY": CROWDSEC_KEY, "CROWDSEC_API_URL": self.crowdsec.url,
-            "SALLYPORT_STATE_DIR": str(self.sallyport.folder / "state"), "SALLYPORT_HTTP_LISTEN": "127.0.0.1:0",
-            **self.settings}
-
-    def start(self) -> Program:
-        program = self.sallyport.start("run", "crowdsec", env=self.environment)
-        program.wait_until(lambda: "Listening for requests" in program.err + program.out, "the connector listens")
-        return program
-
-    def add(self, value: str, **details: Any) -> str:
-        [identity] = json.loads(self.opencti.ask(
-            "POST", "observables", [{"type": "IPv6-Addr" if ":" in value else "IPv4-Addr", "value": value, **details}]))["ids"]
-        return identity
-
-    def ask(self, *entities: str, **order: Any) -> list[str]:
-        return json.loads(self.opencti.ask(
-            "POST", "enrichments", {"entities": list(entities), "connector": CONNECTOR_ID, **order}))["works"]
-
-    def work(self, identity: str) -> dict[str, Any]:
-        return self.opencti.graphql(
-            "query W($id: ID!) { work(id: $id) { id status processed_time messages { message } errors { message } } }",
-            {"id": identity})["work"]
-
-    def ended(self, program: Program, identity: str) -> dict[str, Any]:
-        """The work, once the connector has said how it ended."""
-        return program.wait_until(
-            lambda: (work := self.work(identity))["processed_time"] and work, f"the end of {identity}")
-
-    def enrich(self, program: Program, value: str, **details: Any) -> dict[str, Any]:
-        return self.ended(program, self.ask(self.add(value, **details))[0])
-
-    def bundles(self) -> list[list[dict[str, Any]]]:
-        return [line["objects"] for line in self.opencti.lines("bundles")]
-
-    def knowledge(self) -> dict[str, Any]:
-        return self.opencti.get("knowledge")
-
-    def entity(self, value: str) -> dict[str, Any]:
-        [found] = [entity for entity in self.knowledge()["entities"] if entity["value"] == value]
-        return found
-
-    def command(self, *arguments: str) -> Result:
-        return self.sallyport.run(*arguments, "--connector", "crowdsec", env=self.environment)
 
 
 @pytest.fixture
@@ -291,6 +221,25 @@ def test_a_service_that_stumbles_is_asked_again(enrichment: Enrichment) -> None:
     program = enrichment.start()
     assert "completed for IP" in said(enrichment.enrich(program, ADDRESS))
     assert enrichment.crowdsec.faults_left() <= 1
+
+
+# covers: crowdsec:rule_health
+def test_health_and_metrics_tell_of_the_service(enrichment: Enrichment) -> None:
+    enrichment.crowdsec.prepare(ADDRESS, ANSWERS["malicious-full"] + ANSWERS["forbidden-then-forbidden"])
+    enrichment.settings = {"CROWDSEC_CACHE_LIFETIME": "0", "CROWDSEC_MIN_DELAY_BETWEEN_ENRICHMENTS": "0"}
+    program = enrichment.start()
+    base = next(part for part in (program.err + program.out).split() if part.startswith("url=http")).removeprefix("url=")
+
+    def get(path: str) -> str:
+        with urllib.request.urlopen(base + path, timeout=30) as answer:
+            return answer.read().decode()
+
+    program.wait_until(lambda: '"crowdsec/crowdsec"' in get("/health/ready"), "readiness")
+    enrichment.enrich(program, ADDRESS)
+    assert 'sallyport_crowdsec_lookups_total{flow="crowdsec",result="found",cached="false"} 1' in get("/metrics")
+    enrichment.enrich(program, ADDRESS)
+    assert "status 403" in get("/health/ready")
+    assert 'result="crowdsec.refused"' in get("/metrics")
 
 
 # covers: crowdsec:explain

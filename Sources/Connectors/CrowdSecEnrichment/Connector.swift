@@ -57,9 +57,12 @@ public struct CrowdSecEnrichmentConnector: Connector {
         let ledger = EnrichmentLedger(
             store: store, flow: try await store.number(of: flowName, in: .flow),
             target: try await store.number(of: targetName, in: .target), fencingToken: context.fencingToken)
+        // Nothing is known to be wrong until somebody asks.
+        let health = context.health.component("\(context.name)/crowdsec")
+        health.report(.ok)
         let events = Events(
-            log: context.log.with(.field("flow", context.name)), metrics: context.metrics,
-            health: context.health.component("\(context.name)/crowdsec"), flow: context.name)
+            log: context.log.with(.field("flow", context.name)), metrics: context.metrics, health: health,
+            flow: context.name)
         return CrowdSecHandler(
             options: EnrichmentOptions(context.settings), lookups: try lookups(), ledger: ledger, events: events)
     }
