@@ -175,6 +175,7 @@ let package = Package(
                 "Storage",
                 "Telemetry", "TestKit", "Vectors",
             ]),
+        tests("ConnectorKitTests", ["Base", "ConnectorKit", "HTTPClient", "TestKit"]),
         tests(
             "FalconActionsTests",
             ["Base", "Engine", "Falcon", "FalconActions", "HTTPClient", "JSON", "Telemetry", "TestKit", "Vectors"]),

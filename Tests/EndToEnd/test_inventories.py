@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from pydantic import ValidationError
 
 from support.contract import CASES
 from support.flow import free_port
-from support.program import Program, Sallyport, eventually
+from support.program import Program, Sallyport
 from support.sekoia import API_KEY, CONFIGURATION, SekoiaPlatform
 from support.simulators import CLIENT_ID, CLIENT_SECRET, FalconSimulator
 

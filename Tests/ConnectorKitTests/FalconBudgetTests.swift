@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import HTTPClient
+import TestKit
+import Testing
+
+@testable import ConnectorKit
+
+@Suite("A tenant's request budget") struct FalconBudgetTests {
+    private func request(_ operation: String) -> HTTPRequest {
+        HTTPRequest(.get, "https://api.crowdstrike.com/x", operation: operation)
+    }
+
+    /// How long so many requests take when each goes as soon as it may.
+    private func seconds(_ count: Int, _ operation: String, _ budget: FalconBudget, _ time: TestTime) async throws
+        -> Double
+    {
+        let begin = time.uptime
+        for _ in 0..<count { try await budget.take(request(operation), by: .never) }
+        return (time.uptime - begin).inSeconds
+    }
+
+    // covers: act:budget
+    @Test func `a hundred calls a second, however many connectors share it`() async throws {
+        let time = TestTime(jumping: true)
+        let budget = FalconBudget(perMinute: 6000, time: time)
+        let taken = try await seconds(1000, "falcon.device_query", budget, time)
+        #expect(taken > 9.8 && taken < 10.1)
+    }
+
+    @Test func `ten tokens a second, apart from the calls`() async throws {
+        let time = TestTime(jumping: true)
+        let budget = FalconBudget(perMinute: 6000, time: time)
+        let tokens = try await seconds(60, "falcon.oauth2_token", budget, time)
+        #expect(tokens > 4.9 && tokens < 6.1)
+        #expect(try await seconds(5, "falcon.device_query", budget, time) < 0.1)
+    }
+
+    @Test func `a 429 of one makes all wait`() async throws {
+        let time = TestTime(jumping: true)
+        let budget = FalconBudget(perMinute: 6000, time: time)
+        let head = HTTPHead(status: 429, headers: ["Retry-After": "7"])
+        budget.learn(from: head, request("falcon.alert_get"))
+        #expect(try await seconds(1, "falcon.device_query", budget, time) >= 7)
+    }
+}
