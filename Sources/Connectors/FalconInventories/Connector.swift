@@ -30,8 +30,11 @@ public struct DeviceAssetsConnector: Connector {
     public func run(until stop: StopSignal) async throws {
         try await inventory.run(until: stop) { parts in
             let reader = device(parts)
+            let begin = parts.context.time.now
             var count = try await reader.cycle()
-            if parts.context.settings[InventorySettings.sendsUpdates] { count += try await reader.updates() }
+            if parts.context.settings[InventorySettings.sendsUpdates] {
+                count += try await reader.updates(since: begin)
+            }
             return count
         }
     }

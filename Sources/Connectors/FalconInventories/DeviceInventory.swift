@@ -131,11 +131,13 @@ struct DeviceInventory {
     // MARK: Changed and gone
 
     /// Sends what has changed since the last time, and counts what has left the lists.
-    func updates() async throws -> Int {
-        let now = time.now.secondsDescription
+    ///
+    /// - Parameter begin: of the cycle; what has changed while it ran comes with the next.
+    func updates(since begin: Instant) async throws -> Int {
         guard let until = await checkpoints.value(Checkpoints.modified) else {
-            // The first time everything has just been sent.
-            try await checkpoints.set([Checkpoints.modified: now])
+            // The first time everything has just been sent. Falcon's clock may be behind ours.
+            let moment = begin.advanced(by: .seconds(-300)).secondsDescription
+            try await checkpoints.set([Checkpoints.modified: moment])
             return 0
         }
         var count = 0
