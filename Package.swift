@@ -159,6 +159,17 @@ let package = Package(
         tests("OCSFTests", ["JSON", "OCSF"]),
         tests("OpenCTITests", ["Base", "HTTPClient", "JSON", "OpenCTI", "STIX", "Vectors"]),
         tests("FalconTests", ["Base", "Falcon", "HTTPClient", "JSON", "TestKit", "Vectors"]),
+        tests("SekoiaTests", ["Base", "HTTPClient", "JSON", "Sekoia", "TestKit"]),
+        tests(
+            "SymphonyTests",
+            ["Base", "ConnectorKit", "HTTPClient", "HTTPServer", "JSON", "Settings", "Telemetry", "TestKit"]),
+        tests(
+            "FalconTelemetryTests",
+            [
+                "Base", "ConnectorKit", "Engine", "Falcon", "FalconTelemetry", "HTTPClient", "JSON", "Sekoia",
+                "Storage",
+                "Telemetry", "TestKit", "Vectors",
+            ]),
         tests("CrowdSecTests", ["Base", "CrowdSec", "HTTPClient", "JSON", "TestKit", "Vectors"]),
         tests(
             "CrowdSecEnrichmentTests",

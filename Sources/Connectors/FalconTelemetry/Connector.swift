@@ -76,8 +76,8 @@ public struct FalconTelemetryConnector: Connector {
             context, session: session, events: events, connections: connections)
         var limits = RelayCore.Limits()
         limits.inFlight = settings[FalconTelemetrySettings.inFlight]
-        limits.batches = limits.inFlight + 4
-        limits.bytes = max(14 << 20, limits.inFlight * settings[FalconTelemetrySettings.batchBytes].bytes)
+        limits.batches = limits.inFlight + 2
+        limits.bytes = max(10 << 20, limits.inFlight * settings[FalconTelemetrySettings.batchBytes].bytes)
         let core = RelayCore(
             identity: .init(flow: flow, target: target, fencingToken: context.fencingToken), limits: limits,
             checkpoints: checkpoints)

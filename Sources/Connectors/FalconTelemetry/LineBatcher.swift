@@ -43,7 +43,7 @@ struct LineBatcher {
     struct Limits: Sendable {
         /// Lines and bytes of one body.
         var lines = 1000
-        var bytes = 1_536 << 10
+        var bytes = 1 << 20
         /// A longer line is no event.
         var lineBytes = 4 << 20
     }

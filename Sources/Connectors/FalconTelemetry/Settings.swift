@@ -73,7 +73,7 @@ enum FalconTelemetrySettings {
     static let batchSize = Setting<Int>("event_stream.batch_size", default: 1000, "Events in one body.")
         .within(1...10_000)
     static let batchBytes = Setting<ByteCount>(
-        "event_stream.batch_bytes", default: .init(1536 << 10), "Bytes of one body."
+        "event_stream.batch_bytes", default: .mebibytes(1), "Bytes of one body."
     )
     static let linger = Setting<Duration>(
         "event_stream.linger", default: .milliseconds(500), "The longest an event waits for a full body; up to 1 s."

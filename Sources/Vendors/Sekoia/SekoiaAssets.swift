@@ -18,6 +18,7 @@ public struct SekoiaAssets: Sendable {
     public struct Ticket: Sendable, Hashable {
         /// `nil` where the platform works it off at once.
         public let taskID: String?
+        public init(taskID: String?) { self.taskID = taskID }
     }
 
     /// How the platform's work on a batch ended.
