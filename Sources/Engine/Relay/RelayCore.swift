@@ -257,8 +257,10 @@ public struct RelayCore: Sendable {
         }
         next.jobs += batch.jobs
         next.deadLetters += batch.deadLetters
-        next.items += batch.read
-        accounting.itemsOpen -= batch.read
+        // Refused records are among those that were read already.
+        let read = batch.read - entry.deadLettered
+        next.items += read
+        accounting.itemsOpen -= read
         accounting.items[.delivered] += batch.count - entry.deadLettered
         accounting.items[.deadLettered] += batch.deadLetters.count
         accounting.items[.skipped] += batch.skipped
