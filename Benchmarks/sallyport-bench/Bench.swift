@@ -6,7 +6,7 @@ import JSON
     import Glibc
 #endif
 
-/// `sallyport-bench --sallyport BINARY [--only NAME,…] [--count N] [--python PYTHON]`: prints one JSON object.
+/// `sallyport-bench --sallyport BINARY [--only NAME,…] [--count N] [--events N] [--python PYTHON]`: prints one JSON object.
 @main
 struct Bench {
     static func main() async {
@@ -26,6 +26,8 @@ struct BenchOptions {
     var only: Set<String> = []
     var count = 200_000
     var large = 1_000_000
+    /// Events of each run of the event stream.
+    var events = 1_000_000
     var python: String?
 
     init(_ arguments: [String]) throws {
@@ -37,6 +39,7 @@ struct BenchOptions {
             case "--only": only = Set(value.split(separator: ",").map(String.init))
             case "--count": count = Int(value) ?? count
             case "--large": large = Int(value) ?? large
+            case "--events": events = Int(value) ?? events
             case "--python": python = value
             default: throw BenchFailure("unknown option \(arguments[index])")
             }

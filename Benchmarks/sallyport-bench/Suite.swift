@@ -25,6 +25,7 @@ struct Suite {
                 figures["ratio_to_the_original_\(latency)ms"] = try await ratio(python, latency: latency)
             }
         }
+        if options.wants("telemetry") { figures["telemetry"] = try await TelemetrySuite(options).run() }
         if options.wants("large") {
             figures["backfill_large"] = try await backfill(count: options.large, latency: 0, replays: false)
         }

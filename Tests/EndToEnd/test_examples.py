@@ -13,9 +13,12 @@ from support.program import Sallyport
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SECRETS = {
     "OPENCTI_TOKEN": "example-token", "CROWDSTRIKE_CLIENT_ID": "e" * 32, "CROWDSTRIKE_CLIENT_SECRET": "s" * 40,
-    "CROWDSEC_KEY": "example-key", "SEKOIA_API_KEY": "example-key"}
+    "SEKOIA_API_KEY": "example-key",
+    "SEKOIA_INTAKE_KEY": "k" * 24, "CONNECTOR_CONFIGURATION": '{"intake_key":"kkkkkkkk"}',
+    "MODULE_CONFIGURATION": '{"client_id":"' + "e" * 32 + '","client_secret":"s","base_url":"https://api.eu-1.crowdstrike.com"}',
+    "CROWDSEC_KEY": "example-key"}
 # Folders below `examples`, each named as the connector whose compose files it has.
-CONNECTORS = ["opencti-crowdstrike", "crowdsec"]
+CONNECTORS = ["opencti-crowdstrike", "crowdsec", "sekoia-event-stream"]
 
 
 def service(connector: str, name: str) -> dict:

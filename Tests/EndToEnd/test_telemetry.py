@@ -127,7 +127,7 @@ def test_it_goes_on_where_the_original_stopped(form: type, relay: Relay, tenant:
     assert intake.counts()["repeats"] == 0
 
 
-# covers: fault:kill, relay:crash, relay:bounded
+# covers: loss:kill, relay:crash, relay:bounded
 def test_kill_in_a_loop_loses_nothing_and_repeats_only_what_was_in_flight(
     relay: Relay, tenant: Tenant, intake: Intake,
 ) -> None:
@@ -148,7 +148,7 @@ def test_kill_in_a_loop_loses_nothing_and_repeats_only_what_was_in_flight(
     assert counts["repeats"] <= kills * 10 * 1000, counts
 
 
-# covers: fault:429, fault:5xx, fault:cut, fault:session, fault:token, fault:reset, intake:429, intake:5xx
+# covers: loss:429, loss:5xx, loss:cut, loss:session, loss:token, loss:reset, intake:429, intake:5xx
 @pytest.mark.parametrize("fault", ["429", "503", "lost answer", "cut line", "session", "token", "stall", "html"])
 def test_faults_pass(fault: str, relay: Relay, tenant: Tenant, intake: Intake) -> None:
     tenant.feeds(events=6000)

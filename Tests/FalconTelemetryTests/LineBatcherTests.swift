@@ -68,7 +68,7 @@ import Vectors
         }
     }
 
-    // covers: stream:framing, stream:heartbeat, stream:invalid-line
+    // covers: stream:framing, stream:blank-line, stream:invalid-line
     @Test func `strips ends of lines, ignores blank ones, and puts aside what is no event`() throws {
         let text =
             "\r\n  \n{\"metadata\":{\"offset\":1}}\r\n \t{\"metadata\":{\"offset\":2}} \nnot json\n[1]\n{\"a\":tru}\n{\"x\":1}\n"

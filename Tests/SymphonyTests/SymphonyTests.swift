@@ -104,9 +104,9 @@ private struct Folder: ~Copyable {
         transport.answer(.status(200, #"{"module_configuration":{"value":{"client_secret":"new"}}}"#))
         transport.answer(.status(409))
         let action = try SymphonyAction(parameters, transport: transport, time: TestTime(jumping: true))
-        let ending = try await action.run(logs: {
-            [.init(time: Instant(milliseconds: 0), level: "info", message: "hello")]
-        }) { call in
+        let line = SymphonyPlatform.Line(time: Instant(milliseconds: 0), level: "info", message: "hello")
+        let logs: @Sendable () -> [SymphonyPlatform.Line] = { [line] }
+        let ending = try await action.run(logs: logs) { call in
             #expect(call.module("client_id") == "a" && call.module("client_secret") == "new")
             #expect(call.arguments["ids"]?[0] == "a")
             return .init(results: ["resources": []], error: "one id is unknown")

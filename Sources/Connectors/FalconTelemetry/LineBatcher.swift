@@ -228,7 +228,8 @@ struct LineBatcher {
         // A body never outgrows the intake's limit; a line whose worst case does not fit goes into the next one.
         if !ends.isEmpty, used + text.count * 2 + 8 > IntakeFrame.maxBodyBytes / 2 { close(emit) }
         if bytes.isEmpty {
-            let size = max(min(lastSize + lastSize / 8, policy.limits.bytes) + room, 32 << 10)
+            // Room for a few of the longest lines beyond the bound: growing copies.
+            let size = min(lastSize + lastSize / 8, policy.limits.bytes) + max(room, 64 << 10)
             // Not zeroed: what is not written is cut off before anybody sees it.
             bytes = [UInt8](unsafeUninitializedCapacity: size) { _, count in count = size }
             let head = policy.frame.head
@@ -236,8 +237,7 @@ struct LineBatcher {
             used = head.count
         }
         if bytes.count < used + room {
-            let target = max(bytes.count * 2, used + room)
-            bytes.append(contentsOf: repeatElement(0, count: target - bytes.count))
+            grow(to: max(bytes.count * 3 / 2, used + room))
         }
         let isString = if case .strings = policy.frame { true } else { false }
         let separates = !ends.isEmpty
@@ -258,6 +258,16 @@ struct LineBatcher {
             return at + text.count
         }
         ends.append(used)
+    }
+
+    private mutating func grow(to size: Int) {
+        let (old, count) = (bytes, used)
+        bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, filled in
+            old.withUnsafeBytes {
+                UnsafeMutableRawBufferPointer(buffer).copyMemory(from: .init(rebasing: $0[..<count]))
+            }
+            filled = size
+        }
     }
 
     private mutating func bury(

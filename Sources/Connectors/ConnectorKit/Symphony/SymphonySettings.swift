@@ -4,6 +4,10 @@ public import Base
 import JSON
 public import Settings
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// Settings of every connector that Sekoia's platform can start, and how its parameters become settings.
 ///
 /// Source: Sekoia.io module, 0.1.
@@ -90,6 +94,12 @@ public enum SymphonySettings {
                 "LIVENESS_PORT": "8000", "METRICS_PORT": "8020", "SYMPHONY_DATA_PATH": DataPath.defaultFolder,
             ]
             for (name, text) in defaults where input.environment[name] == nil { input.environment[name] = text }
+            // The module's own volume is the one that outlives the container.
+            if input.environment["SALLYPORT_STATE_DIR"] == nil, let folder = input.environment["SYMPHONY_DATA_PATH"],
+                access(folder, W_OK) == 0
+            {
+                input.environment["SALLYPORT_STATE_DIR"] = folder
+            }
         }
     }
 

@@ -79,7 +79,7 @@ final class EventFeeds: Sendable {
     {
         var partition = FeedPartition()
         if configuration.events > 0 {
-            var templates = configuration.templates.compactMap { EventTemplate($0, size: configuration.eventBytes) }
+            var templates = EventTemplate.mix(configuration.templates, mean: configuration.eventBytes)
             if templates.isEmpty {
                 templates = SampleEvents.templates(size: configuration.eventBytes, random: UInt64(number + 1))
             }

@@ -108,6 +108,19 @@ struct EventTemplate: Sendable {
         self.timeAt = timeAt
     }
 
+    /// Lines as they are, the shorter ones padded until the mean is the wanted one.
+    static func mix(_ lines: [[UInt8]], mean: Int) -> [EventTemplate] {
+        guard !lines.isEmpty else { return [] }
+        var low = 0
+        var high = mean * 4
+        while low < high {
+            let middle = (low + high) / 2
+            let sum = lines.reduce(0) { $0 + max($1.count, middle) }
+            if sum < mean * lines.count { low = middle + 1 } else { high = middle }
+        }
+        return lines.compactMap { EventTemplate($0, size: low) }
+    }
+
     func write(offset: UInt64, time: Int64, into target: UnsafeMutableRawBufferPointer) {
         bytes.withUnsafeBytes { target.copyMemory(from: $0) }
         Self.digits(offset, 10, target, offsetAt)
