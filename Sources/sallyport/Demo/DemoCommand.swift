@@ -22,8 +22,8 @@ extension Command {
             name: "demo", summary: "See it work: OpenCTI to Falcon against simulators, with faults and a kill -9.",
             discussion: """
                 Starts both simulators and the connector as processes of their own, breaks what can break, and compares the \
-                tenant with what the feed's maker meant. Then OpenCTI asks CrowdSec about addresses, with another kill. Exit \
-                status 0 only if nothing is lost, doubled or wrong.
+                tenant with what the feed's maker meant. Then OpenCTI asks CrowdSec about addresses, and a tenant's event \
+                stream goes to Sekoia's intake, each with another kill. Exit status 0 only if nothing is lost, doubled or wrong.
                 """,
             options: [count, seed, keep],
             run: { arguments in
@@ -129,7 +129,8 @@ struct DemoCommand {
         story.connector.signal(SIGTERM)
         _ = await story.connector.exitStatus()
         let isEnriched = try await enrich(openCTI: stage.openCTIURL)
-        return story.isRight && isEnriched
+        let isRelayed = try await relay()
+        return story.isRight && isEnriched && isRelayed
     }
 
     private func judge(_ story: inout Story, _ stage: Stage) async throws {
@@ -206,10 +207,12 @@ struct DemoCommand {
 
     private func removeFolder() {
         for name in ["state.sqlite", "state.sqlite-wal", "state.sqlite-shm", "state.sqlite.lock"] {
-            for state in ["state", "state-enrichment"] { unlink("\(folder)/\(state)/\(name)") }
+            for state in ["state", "state-enrichment", "state-relay"] { unlink("\(folder)/\(state)/\(name)") }
         }
-        for state in ["state", "state-enrichment"] { rmdir("\(folder)/\(state)") }
-        for name in ["opencti", "falcon", "connector", "crowdsec", "enrichment"].map({ "\($0).log" }) {
+        unlink("\(folder)/state-relay/cache.json")
+        for state in ["state", "state-enrichment", "state-relay"] { rmdir("\(folder)/\(state)") }
+        for name in ["opencti", "falcon", "connector", "crowdsec", "enrichment", "sekoia", "relay"].map({ "\($0).log" })
+        {
             unlink("\(folder)/\(name)")
         }
         rmdir(folder)
