@@ -74,7 +74,7 @@ let package = Package(
         module(
             "ConnectorKit", in: "Connectors",
             [
-                "Base", "CCrypto", "Engine", "Falcon", "HTTPClient", "HTTPServer", "Hashing", "JSON", "Messaging",
+                "Base", "CCrypto", "Engine", "Falcon", "HTTPClient", "HTTPServer", "HarfangLab", "Hashing", "JSON", "Messaging",
                 "OpenCTI", "STIX", "Settings", "Storage", "Telemetry",
             ]),
         module(
@@ -97,6 +97,21 @@ let package = Package(
                 "Base", "ConnectorKit", "Engine", "Falcon", "HTTPClient", "JSON", "NetAddress", "STIX", "Settings",
                 "Telemetry",
             ]),
+
+        module(
+            "HarfangLabIntel", in: "Connectors",
+            [
+                "Base", "ConnectorKit", "Engine", "HTTPClient", "HarfangLab", "Hashing", "JSON", "NetAddress", "OpenCTI", "Rules",
+                "STIX", "Settings", "Storage", "Subprocesses", "Telemetry",
+            ]),
+
+        module(
+            "HarfangLabIncidents", in: "Connectors",
+            [
+                "Base", "ConnectorKit", "Engine", "HTTPClient", "HarfangLab", "Hashing", "JSON", "Messaging", "NetAddress",
+                "OpenCTI", "STIX", "Settings", "Storage", "Telemetry",
+            ]),
+
         module(
             "FalconInventories", in: "Connectors",
             [
@@ -126,8 +141,8 @@ let package = Package(
             dependencies: [
                 "Base", "CLinux", "ConnectorKit", "CrowdSec", "CrowdSecEnrichment", "CrowdSecSimulator", "Engine",
                 "Falcon", "FalconIndicators", "FalconSimulator", "FalconActions", "FalconInventories",
-                "HarfangLabSimulator",
                 "FalconTelemetry", "SekoiaSimulator",
+                "HarfangLabIntel", "HarfangLabSimulator", "Rules",
                 "HTTPClient", "HTTPServer",
                 "Hashing", "JSON", "NetAddress", "OpenCTI", "OpenCTISimulator", "STIX", "Settings", "SimulatorKit",
                 "Storage", "Subprocesses", "Telemetry",
@@ -194,6 +209,19 @@ let package = Package(
             "FalconInventoriesTests",
             [
                 "Base", "Falcon", "FalconInventories", "HTTPClient", "JSON", "OCSF", "Telemetry", "TestKit", "Vectors",
+            ]),
+        tests(
+            "HarfangLabIntelTests",
+            [
+                "Base", "ConnectorKit", "Engine", "HTTPClient", "HarfangLab", "HarfangLabIntel", "JSON", "OpenCTI",
+                "Rules", "Storage", "Telemetry", "TestKit", "Vectors",
+            ]),
+        tests("RulesTests", ["Base", "Rules"]),
+        tests(
+            "HarfangLabIncidentsTests",
+            [
+                "Base", "ConnectorKit", "Engine", "HTTPClient", "HarfangLab", "HarfangLabIncidents", "JSON", "STIX",
+                "Storage", "Telemetry", "TestKit", "Vectors",
             ]),
         tests(
             "SimulatorTests",

@@ -52,7 +52,7 @@ extension FlowCore {
             // Folded with a create that was not yet sent. Before a crash it may have been sent all the same: a soft delete
             // leaves the mark, a hard one looks the key up before it is content (a delete without the target's id).
             let isFolded = keys[slot].operation.map { $0.kind == .create || $0.isBlind } ?? false
-            if isFolded || keys[slot].isDoubtful {
+            if isFolded || keys[slot].isDoubtful, !model.mustLookUp(removal) {
                 switch remainder {
                 case .marked(let content):
                     submit(
@@ -65,6 +65,12 @@ extension FlowCore {
                             kind: .delete, key: keys[slot].key, remoteID: "", content: removal, digest: .zero), slot,
                         at: now)
                 }
+                return
+            }
+            if keys[slot].state == nil, model.mustLookUp(removal) {
+                submit(
+                    Operation(kind: .delete, key: keys[slot].key, remoteID: "", content: removal, digest: .zero), slot,
+                    at: now)
                 return
             }
             cancelOperation(slot)

@@ -46,6 +46,13 @@ extension FlowCore {
             keys[slot].isEntryDirty = true
             list(slot, at: now)
             putBack(slot)
+        case .kept(let code, let reason):
+            keys[slot].isDoubtful = false
+            let flying = keys[slot].flying
+            keys[slot].flying = []
+            if keys[slot].attached.isEmpty { keys[slot].removal = nil }
+            successes += 1
+            endAll(flying, .skipped, code: code, reason: reason, slot, at: now)
         case .refused(let code, let reason):
             refuse(slot, code: code, reason: reason, at: now)
         case .retry(let wait, let code, let reason):
@@ -90,7 +97,10 @@ extension FlowCore {
         if operation.takesAway { removals.add(isDeletion: operation.kind == .delete, at: now.uptime) }
         let flying = keys[slot].flying
         keys[slot].flying = []
-        let code = operation.isMark ? "mark" : operation.kind.description
+        // What one owner leaves and another still wants is written anew for the other.
+        let isHandover = keys[slot].hasLostOwner && operation.kind == .update && !operation.isMark
+        keys[slot].hasLostOwner = false
+        let code = operation.isMark ? "mark" : isHandover ? "handed_over" : operation.kind.description
         endAll(flying, .delivered, code: code, reason: "", slot, at: now)
     }
 

@@ -164,6 +164,9 @@ extension FlowCore {
         }
         let index = keys[slot].owners.firstIndex { $0.flow == identity.flow && $0.source == item.source }
         if let index, item.time < keys[slot].owners[index].event {
+            // A source that still wants the key: a recovery shows objects with the time of their own last change, which
+            // may lie before that of an event about their relations.
+            if case .upsert = change { markSeen(slot, owner: index, at: now) }
             end(reference, .superseded, code: "stale", reason: "a later change is known", key: key, at: now)
             return
         }
@@ -230,6 +233,7 @@ extension FlowCore {
         let owner = keys[slot].owners.remove(at: index)
         let source = owner.source
         keys[slot].leaving.append(owner)
+        keys[slot].hasLostOwner = !keys[slot].owners.isEmpty
         if var state = sources[source] {
             state.owned.removeAll { $0 == keys[slot].key }
             sources[source] = state

@@ -106,6 +106,8 @@ struct KeyState: Sendable {
     /// A create went out and its answer was lost.
     var isDoubtful = false
     var isAsking = false
+    /// An owner has left since the last write, and others remain.
+    var hasLostOwner = false
     var mayRemove = false
     var isEntryDirty = false
     var dirtyOwners: [Digest128] = []

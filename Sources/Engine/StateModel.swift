@@ -19,6 +19,13 @@ public protocol StateModel: Sendable {
     func digest(of content: [UInt8]) -> Digest128
     /// What a guard looks at.
     func subject(of content: [UInt8]) -> GuardSubject
+    /// Whether the removal of a key that the ledger does not know is looked up at the target: for a target whose entries
+    /// an earlier program may have made, without an index of them. Otherwise such a removal has nothing to do.
+    func mustLookUp(_ removal: [UInt8]) -> Bool
+}
+
+extension StateModel {
+    public func mustLookUp(_ removal: [UInt8]) -> Bool { false }
 }
 
 public enum Remainder: Sendable, Hashable {
@@ -84,6 +91,8 @@ public enum OperationResult: Sendable, Hashable {
     case applied(remoteID: String)
     /// The id is unknown at the target: an update becomes a create, a delete is done.
     case missing
+    /// A removal that leaves the target as it is, for a reason that is no failure: what stands there is somebody else's.
+    case kept(code: String, reason: String)
     /// The target will never take it.
     case refused(code: String, reason: String)
     /// This operation failed for a reason that may pass; tries are counted.

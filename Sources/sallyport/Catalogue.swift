@@ -6,6 +6,7 @@ import FalconActions
 import FalconIndicators
 import FalconInventories
 import FalconTelemetry
+import HarfangLabIntel
 import Settings
 
 /// Everything that this program can run.
@@ -13,6 +14,7 @@ enum Catalogue {
     static let connectors: [any Connector.Type] = [
         FalconIndicatorsConnector.self, CrowdSecEnrichmentConnector.self, FalconTelemetryConnector.self,
         DeviceAssetsConnector.self, UserAssetsConnector.self, FalconActionsConnector.self,
+        HarfangLabIntelConnector.self,
     ]
 
     static let settings = SettingsCatalogue(connectors: connectors.map { $0.declaration })

@@ -4,6 +4,7 @@ public import Base
 public import Engine
 public import Falcon
 public import HTTPClient
+public import HarfangLab
 public import OpenCTI
 public import Settings
 import Synchronization
@@ -47,6 +48,26 @@ public struct Connections: Sendable {
     /// Calls to a service that is neither platform nor tenant, counted under that name.
     public func plainTransport(_ kind: StaticString) throws -> any HTTPTransport {
         try configured("\(kind)") { try transport(kind, .system) { _ in } }
+    }
+
+    /// The console's client.
+    ///
+    /// - Throws: ``ConnectorError/configuration(setting:reason:)``.
+    public func harfangLab(_ names: HarfangLabSettings) throws -> HarfangLabClient {
+        try configured("harfanglab") {
+            let settings = context.settings
+            let token = RereadSecret(settings.source(of: names.token))
+            var policy = RetryPolicy()
+            policy.attempts = 3
+            policy.totalTime = .seconds(20)
+            let inner = try transport("harfanglab", settings[names.verification]) { _ in }
+            let transport = Retrying(
+                inner, policy: policy, time: context.time,
+                observer: HTTPMetrics(context.metrics, connection: "harfanglab"))
+            return try HarfangLabClient(
+                transport: transport, url: settings[names.url].text, token: { token.value() },
+                userAgent: Self.userAgent, time: context.time)
+        }
     }
 
     /// Makes a client of the connection; what is wrong with its settings comes as

@@ -32,7 +32,15 @@ public struct RuleProblem: ActionableError, Hashable {
         self.message = String(message.prefix(300))
     }
 
-    public var code: ErrorCode { ErrorCode("rule." + kind.rawValue) }
+    public var code: ErrorCode {
+        switch kind {
+        case .empty: "rule.empty"
+        case .syntax: "rule.syntax"
+        case .include: "rule.include"
+        case .missingField: "rule.missing_field"
+        case .tooLarge: "rule.too_large"
+        }
+    }
     public var isRetryable: Bool { false }
     /// `line 9: syntax error, unexpected identifier`
     public var description: String {

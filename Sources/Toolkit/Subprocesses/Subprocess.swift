@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Base
+import Dispatch
 import Synchronization
 
 #if canImport(Glibc)
@@ -20,6 +21,14 @@ public final class Subprocess: Sendable {
         case file(String)
     }
 
+    /// Of the child's standard input.
+    public enum Input: Sendable {
+        /// Empty.
+        case nothing
+        /// What ``write(_:)`` is given.
+        case pipe
+    }
+
     public struct Failure: ActionableError {
         public let program: String
         public let reason: String
@@ -37,20 +46,34 @@ public final class Subprocess: Sendable {
     private let program: String
     private let lines = BoundedChannel<String>(capacity: 1024)
     private let state = Mutex(State())
+    private let feeder: Feeder?
 
     /// Starts `program` with an environment of its own. Lines of its standard output come out of ``nextLine()``.
     public init(
-        _ program: String, _ arguments: [String], environment: [String: String], errors: Stream = .inherited
+        _ program: String, _ arguments: [String], environment: [String: String], errors: Stream = .inherited,
+        input: Input = .nothing
     ) throws(Failure) {
         self.program = program
         var descriptors: [Int32] = [0, 0]
         guard pipe(&descriptors) == 0 else { throw Failure(program: program, reason: Self.reason(errno)) }
+        var feed: [Int32] = [-1, -1]
+        if case .pipe = input {
+            guard pipe(&feed) == 0 else {
+                for descriptor in descriptors { close(descriptor) }
+                throw Failure(program: program, reason: Self.reason(errno))
+            }
+            for descriptor in feed { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+        }
         // Other children must not inherit our end, or the pipe would outlive this one.
         for descriptor in descriptors { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        if feed[0] >= 0 {
+            posix_spawn_file_actions_adddup2(&actions, feed[0], STDIN_FILENO)
+        } else {
+            posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        }
         posix_spawn_file_actions_adddup2(&actions, descriptors[1], STDOUT_FILENO)
         switch errors {
         case .inherited: break
@@ -65,15 +88,26 @@ public final class Subprocess: Sendable {
             }
         }
         close(descriptors[1])
+        if feed[0] >= 0 { close(feed[0]) }
         guard failure == 0 else {
             close(descriptors[0])
+            if feed[1] >= 0 { close(feed[1]) }
             throw Failure(program: program, reason: Self.reason(failure))
         }
         pid = child
+        feeder = feed[1] >= 0 ? Feeder(feed[1]) : nil
         let output = descriptors[0]
         startThread(named: "child output") { [lines] in Self.pump(output, into: lines) }
         startThread(named: "child wait") { [self] in reap() }
+        if let feeder { startThread(named: "child input") { feeder.loop() } }
     }
+
+    /// Hands bytes to the child's standard input, in order and without waiting. Nothing happens once the child has closed
+    /// it.
+    public func write(_ bytes: [UInt8]) { feeder?.append(bytes) }
+
+    /// The child sees the end of its input after what was written.
+    public func finishInput() { feeder?.append(nil) }
 
     /// The next line of standard output; nil when the child has closed it. A reader that is slow loses lines, never the
     /// child.
@@ -105,6 +139,7 @@ public final class Subprocess: Sendable {
         while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
         // WIFEXITED, WEXITSTATUS and WTERMSIG are macros that Swift does not see.
         let code = status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
+        feeder?.append(nil)
         let waiting = state.withLock { state in
             state.status = code
             defer { state.waiting = [] }
@@ -150,4 +185,46 @@ public final class Subprocess: Sendable {
     }
 
     private static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
+}
+
+/// Writes to a child's standard input on a thread of its own: a child that does not read must not hold up the pool.
+private final class Feeder: Sendable {
+    private let descriptor: Int32
+    private let pieces = Mutex<[[UInt8]?]>([])
+    private let wake = DispatchSemaphore(value: 0)
+
+    init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+    /// - Parameter bytes: `nil` for the end.
+    func append(_ bytes: [UInt8]?) {
+        pieces.withLock { $0.append(bytes) }
+        wake.signal()
+    }
+
+    func loop() {
+        // A child that is gone must not end this process.
+        var mask = sigset_t()
+        sigemptyset(&mask)
+        sigaddset(&mask, SIGPIPE)
+        pthread_sigmask(SIG_BLOCK, &mask, nil)
+        while true {
+            wake.wait()
+            guard let bytes = pieces.withLock({ $0.removeFirst() }), write(bytes) else { break }
+        }
+        close(descriptor)
+    }
+
+    private func write(_ bytes: [UInt8]) -> Bool {
+        var offset = 0
+        while offset < bytes.count {
+            let count = bytes.withUnsafeBytes { whole in
+                let rest = UnsafeRawBufferPointer(rebasing: whole[offset...])
+                return Glibc.write(descriptor, rest.baseAddress, rest.count)
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return false }
+            offset += count
+        }
+        return true
+    }
 }

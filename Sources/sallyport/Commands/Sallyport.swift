@@ -12,7 +12,7 @@ extension Command {
             options: [CommandLineProgram.json],
             subcommands: [
                 .run, .check, .plan, .explain, .dlq, .approve, .action, .enrich, .pattern, .settings, .simulate, .demo,
-                .documents,
+                .documents, .rule,
                 .reference, .version, .completions,
             ])
     }

@@ -50,7 +50,7 @@ struct CodeReference: Sendable {
 
     static let areas: [Area] = [
         broker, enrichment,
-        crowdSec,
+        crowdSec, harfangLab,
         falcon, actions, openCTI, sekoia, symphony, stream, events, guards, http, state, process, reasons,
     ]
 

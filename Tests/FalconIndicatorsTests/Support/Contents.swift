@@ -36,7 +36,7 @@ extension OperationBatch {
 extension OperationResult {
     var code: String? {
         switch self {
-        case .refused(let code, _), .retry(_, let code, _), .unavailable(_, let code, _): code
+        case .kept(let code, _), .refused(let code, _), .retry(_, let code, _), .unavailable(_, let code, _): code
         case .applied, .missing: nil
         }
     }

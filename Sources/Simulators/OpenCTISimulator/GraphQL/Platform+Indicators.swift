@@ -55,7 +55,10 @@ extension Platform {
             "objectLabel": .array((stix["labels"]?.array ?? []).map { ["id": $0, "value": $0] }),
             "objectMarking": [], "killChainPhases": stix["kill_chain_phases"] ?? [],
             "externalReferences": ["edges": []],
-            "observables": ["edges": [], "pageInfo": ["endCursor": "", "hasNextPage": false]],
+            "observables": [
+                "edges": .array(Self.observables(octi).map { ["node": $0] }),
+                "pageInfo": ["endCursor": "", "hasNextPage": false],
+            ],
         ]
         for key in [
             "name", "description", "pattern", "pattern_type", "pattern_version", "valid_from", "valid_until",
@@ -63,6 +66,14 @@ extension Platform {
             "created", "modified", "lang", "indicator_types",
         ] { node[key] = stix[key] ?? .null }
         return .object(node)
+    }
+}
+
+extension Platform {
+    /// The observables that an object names in a member of its own, `observables`, which no platform sends: whoever adds
+    /// an event says so what the indicator is based on.
+    private static func observables(_ octi: JSONValue?) -> [JSONValue] {
+        (octi?["observables"]?.array ?? []).filter { $0["entity_type"]?.string != nil }
     }
 }
 

@@ -126,12 +126,14 @@ extension SettingsReading {
 
     /// `section: { key: value }` under the setting's own key, then under its older ones.
     fileprivate mutating func configCandidate(_ site: Site, _ root: YAMLNode, _ reader: NodeReader) -> Candidate? {
+        var found: Candidate?
         for key in [site.setting.key] + site.setting.aliasKeys {
             let parts = key.split(separator: ".", maxSplits: 1).map(String.init)
             guard let node = root[parts[0]]?[parts[1]] else { continue }
-            return nodeCandidate(site, node, reader)
+            let candidate = nodeCandidate(site, node, reader)
+            if let found { reportConflict(site, found, candidate) } else { found = candidate }
         }
-        return nil
+        return found
     }
 
     fileprivate mutating func checkDropInNames(_ members: [YAMLNode.Member], _ settings: [any AnySetting]) {

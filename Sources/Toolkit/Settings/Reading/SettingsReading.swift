@@ -53,7 +53,13 @@ struct SettingsReading {
         for variable in site.setting.variables {
             guard let (name, value) = environment.find(variable) else { continue }
             let candidate = Candidate(raw: .text(value), origin: .variable(name))
-            if candidate.raw.isEmpty { isEmpty = isEmpty ?? candidate } else { found = found ?? candidate }
+            if candidate.raw.isEmpty {
+                isEmpty = isEmpty ?? candidate
+            } else if let found {
+                reportConflict(site, found, candidate)
+            } else {
+                found = candidate
+            }
         }
         for variable in site.setting.variables where !declaredVariables.contains(variable + "_FILE") {
             guard let (name, path) = environment.find(variable + "_FILE"), !path.trimmed.isEmpty else { continue }
@@ -74,6 +80,21 @@ struct SettingsReading {
             }
         }
         return found ?? isEmpty
+    }
+
+    /// Two names of one setting with different values: the first wins, and nobody should have to guess that.
+    mutating func reportConflict(_ site: Site, _ winner: Candidate, _ other: Candidate) {
+        guard case .text(let first) = winner.raw, case .text(let second) = other.raw, first.trimmed != second.trimmed
+        else { return }
+        func name(_ candidate: Candidate) -> String {
+            if case .variable(let name) = candidate.origin { return name }
+            return candidate.location?.description ?? "another place"
+        }
+        var variable: String?
+        if case .variable(let name) = other.origin { variable = name }
+        report(
+            .warning, key: site.label, variable: variable, at: other.location,
+            "\(name(winner)) says something else and wins over \(name(other)).", "Remove one of the two.")
     }
 
     mutating func nodeCandidate(_ site: Site, _ node: YAMLNode, _ reader: NodeReader) -> Candidate {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension OpenCTIDocuments {
-    static let reads = [me, streamCollection, indicator, indicatorsHolding, stix, connectorQueue]
+    static let reads = [
+        me, streamCollection, indicator, indicatorWithObservables, indicatorsHolding, stix, connectorQueue,
+    ]
 
     static let me = GraphQLDocument("me", "query Me { me { id name user_email capabilities { name } } }")
 
@@ -22,6 +24,20 @@ extension OpenCTIDocuments {
             valid_from valid_until revoked confidence created modified updated_at
             x_opencti_score x_opencti_detection x_mitre_platforms
             objectLabel { value }
+          }
+        }
+        """)
+
+    /// What an indicator is based on besides its pattern.
+    static let indicatorWithObservables = GraphQLDocument(
+        "indicatorWithObservables", capability: Capability.knowledge,
+        """
+        query IndicatorWithObservables($id: String!) {
+          indicator(id: $id) {
+            id standard_id name description pattern pattern_type
+            valid_from valid_until revoked confidence created modified updated_at
+            x_opencti_score x_opencti_detection x_mitre_platforms
+            observables(first: 500) { edges { node { id entity_type observable_value } } }
           }
         }
         """)

@@ -42,6 +42,32 @@ public struct IndicatorRecord: Sendable, Hashable {
     public let score: JSONValue?
     public let labels: [String]
     public let platforms: [String]
+    /// The platform's own clock; `nil` where it was not asked for.
+    public let updatedAt: Instant?
+    /// What it is based on; empty where it was not asked for. At most 500.
+    public let observables: [LinkedObservable]
+
+    /// An observable that an indicator is based on.
+    public struct LinkedObservable: Sendable, Hashable {
+        public let id: String
+        /// `StixFile`, `IPv4-Addr`, `Domain-Name`.
+        public let type: String
+        /// Its display value: of a file a hash, else the name, else `Unknown`.
+        public let value: String
+
+        public init(id: String, type: String, value: String) {
+            self.id = id
+            self.type = type
+            self.value = value
+        }
+
+        init?(_ node: JSONValue) {
+            guard let type = node["entity_type"]?.string, let value = node["observable_value"]?.string else {
+                return nil
+            }
+            self.init(id: node["id"]?.string ?? "", type: type, value: value)
+        }
+    }
 
     /// Not revoked and not past its end.
     public func isLive(at now: Instant) -> Bool { !isRevoked && validUntil.map { $0 > now } ?? true }
@@ -61,6 +87,9 @@ public struct IndicatorRecord: Sendable, Hashable {
         score = node["x_opencti_score"].flatMap { $0.isNull ? nil : $0 }
         labels = node["objectLabel"]?.array?.compactMap { $0["value"]?.string } ?? []
         platforms = node["x_mitre_platforms"]?.array?.compactMap(\.string) ?? []
+        updatedAt = node["updated_at"]?.string.flatMap { Instant(parsing: $0) }
+        let edges = node["observables"]?["edges"]?.array?.compactMap { $0["node"] }
+        observables = (edges ?? node["observables"]?.array ?? []).compactMap { LinkedObservable($0) }
     }
 }
 
@@ -84,10 +113,15 @@ extension OpenCTIClient {
             filters: filters.isEmpty ? FilterGroup() : FilterGroup(parsing: filters))
     }
 
-    /// - Parameter id: internal id, standard id or any STIX id the platform knows the indicator by.
+    /// - Parameters:
+    ///   - id: internal id, standard id or any STIX id the platform knows the indicator by.
+    ///   - withObservables: also those that it is based on.
     /// - Returns: `nil` when there is none or the user may not see it.
-    public func indicator(_ id: String) async throws(OpenCTIError) -> IndicatorRecord? {
-        let data = try await execute(OpenCTIDocuments.indicator, variables: ["id": .string(id)])
+    public func indicator(
+        _ id: String, withObservables: Bool = false
+    ) async throws(OpenCTIError) -> IndicatorRecord? {
+        let document = withObservables ? OpenCTIDocuments.indicatorWithObservables : OpenCTIDocuments.indicator
+        let data = try await execute(document, variables: ["id": .string(id)])
         guard let node = data["indicator"], !node.isNull else { return nil }
         guard let record = IndicatorRecord(node) else {
             throw .malformed(operation: "indicator", reason: "id, standard_id or pattern is missing")

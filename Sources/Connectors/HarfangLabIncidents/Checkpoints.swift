@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import Engine
+import JSON
+import Synchronization
+
+/// How far each pass has come, as the platform keeps it: `{"last_incident_datetime": …, "last_case_incident_datetime": …}`.
+/// Moves only behind what is durable; keys of others stay.
+///
+/// Source: HarfangLab ↔ OpenCTI, 3.1.
+final class Checkpoints: Sendable {
+    enum Pass: String, Sendable, CaseIterable {
+        case alerts = "last_incident_datetime"
+        case threats = "last_case_incident_datetime"
+    }
+
+    private struct State {
+        var object: JSONObject
+        /// Moves that wait for their item, in order.
+        var waiting: [(position: SourcePosition, pass: Pass, date: StartDate)] = []
+        var durable: SourcePosition?
+    }
+    private let state: Mutex<State>
+
+    init(_ object: JSONObject?) { state = Mutex(State(object: object ?? [:])) }
+
+    /// As it is told to the platform.
+    var object: JSONObject { state.withLock { $0.object } }
+
+    /// An operator has reset or changed it: the next run begins there.
+    func replace(_ object: JSONObject?) {
+        state.withLock { state in
+            state.object = object ?? [:]
+            state.waiting = []
+        }
+    }
+
+    func date(of pass: Pass) -> StartDate? { Self.date(of: pass, in: object) }
+
+    static func date(of pass: Pass, in object: JSONObject) -> StartDate? {
+        object[pass.rawValue]?.string.flatMap { StartDate($0) }
+    }
+
+    /// Where a pass begins: its own key, else that of the other (the state of an original that knew one pass only), else
+    /// `start`.
+    func beginning(of pass: Pass, otherwise start: StartDate) -> StartDate {
+        let other: Pass = pass == .alerts ? .threats : .alerts
+        return date(of: pass) ?? date(of: other) ?? start
+    }
+
+    /// Once the item at `position` is durable, the pass stands at `date`.
+    func move(_ pass: Pass, to date: StartDate, after position: SourcePosition) {
+        state.withLock { $0.waiting.append((position, pass, date)) }
+    }
+
+    /// - Returns: whether something moved.
+    func isDurable(_ position: SourcePosition) -> Bool {
+        state.withLock { state in
+            state.durable = position
+            var count = 0
+            for move in state.waiting {
+                guard move.position <= position else { break }
+                count += 1
+                // Late events are read again: the checkpoint never goes back for them.
+                if let known = Self.date(of: move.pass, in: state.object), move.date <= known { continue }
+                state.object[move.pass.rawValue] = .string(move.date.description)
+            }
+            state.waiting.removeFirst(count)
+            return count > 0
+        }
+    }
+
+    var durable: SourcePosition? { state.withLock { $0.durable } }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import ConnectorKit
+import Engine
+import JSON
+import OpenCTI
+import STIX
+import Storage
+import Synchronization
+
+/// The way to the platform, as far as an import needs it.
+protocol BundleSending: Sendable {
+    /// Returns when whoever took it is responsible for it.
+    ///
+    /// - Returns: false when the work was deleted in the console: nothing was sent.
+    func send(_ objects: [STIXObject], bundleID: String, work: String?, isRepeated: Bool) async throws -> Bool
+}
+
+/// Reports of runs.
+protocol WorkReporting: Sendable {
+    func begin(_ name: String) async throws -> String?
+    func end(_ work: String, _ message: String, isError: Bool) async throws
+}
+
+/// The work of the run at hand: begun with the first thing to send, ended with an honest result.
+actor RunWork {
+    private let works: any WorkReporting
+    private let name: String
+    private var work: String?
+    private var isBegun = false
+
+    init(_ works: any WorkReporting, name: String) {
+        self.works = works
+        self.name = name
+    }
+
+    /// The work's id; `nil` where works are off.
+    func current() async throws -> String? {
+        if isBegun { return work }
+        work = try await works.begin(name)
+        isBegun = true
+        return work
+    }
+
+    /// Somebody deleted it in the console: what follows gets a new one.
+    func isGone(_ id: String?) { if work == id { isBegun = false } }
+
+    /// - Returns: whether there was one to end.
+    @discardableResult
+    func end(_ message: String, isError: Bool) async throws -> Bool {
+        guard isBegun, let work else {
+            isBegun = false
+            return false
+        }
+        try await works.end(work, message, isError: isError)
+        isBegun = false
+        self.work = nil
+        return true
+    }
+}
+
+/// Records in, bundles out. A record is the JSON text of a list of STIX objects.
+struct IncidentSink: FlowSink {
+    let push: any BundleSending
+    let work: RunWork
+    /// Author and markings, in each bundle.
+    let frame: [STIXObject]
+
+    func deliver(_ batch: OperationBatch) async -> [OperationResult] {
+        batch.operations.map { _ in .refused(code: "engine.state", reason: "an import keeps no state at the platform") }
+    }
+
+    func append(_ batch: RecordBatch) async -> RecordResult {
+        var bundle = STIXBundle(id: Self.bundleID(batch))
+        for record in batch.records {
+            guard let values = (try? JSONValue(parsing: record))?.array else { continue }
+            bundle.append(contentsOf: values.compactMap { $0.object.flatMap { STIXObject($0) } })
+        }
+        bundle.append(contentsOf: frame)
+        do {
+            while true {
+                let id = try await work.current()
+                if try await push.send(bundle.objects, bundleID: bundle.id, work: id, isRepeated: true) { break }
+                await work.isGone(id)
+            }
+            return .appended(refused: [:])
+        } catch let error as any ActionableError {
+            return .retry(
+                after: .seconds(error.isRetryable ? 5 : 30), code: error.code.text, reason: error.description)
+        } catch {
+            return .retry(after: .seconds(30), code: "bundle.send", reason: "\(error)")
+        }
+    }
+
+    /// The same for each try of one batch.
+    private static func bundleID(_ batch: RecordBatch) -> String {
+        let parts = batch.records.map { JSONValue.string(String(decoding: $0, as: UTF8.self)) }
+        return DeterministicID.make("bundle", from: ["records": .array(parts)])
+    }
+}
+
+/// What tells the flow core about imports: records alone, so that a digest for dead letters is all it needs.
+struct ImportModel: StateModel {
+    let digest: @Sendable ([UInt8]) -> Digest128
+
+    func merged(_ owners: [LedgerOwner]) -> [UInt8] { [] }
+    func removal(of contribution: [UInt8], by template: [UInt8]) -> [UInt8] { contribution }
+    func remainder(of removal: [UInt8]) -> Remainder { .nothing }
+    func digest(of content: [UInt8]) -> Digest128 { digest(content) }
+    func subject(of content: [UInt8]) -> GuardSubject { .other }
+}
