@@ -113,6 +113,13 @@ let package = Package(
             ]),
 
         module(
+            "HarfangLabBoth", in: "Connectors",
+            [
+                "Base", "ConnectorKit", "Engine", "HarfangLabIncidents", "HarfangLabIntel", "OpenCTI", "Settings",
+                "Telemetry",
+            ]),
+
+        module(
             "FalconInventories", in: "Connectors",
             [
                 "Base", "ConnectorKit", "Engine", "Falcon", "Hashing", "JSON", "OCSF", "Sekoia", "Settings", "Storage",
@@ -142,7 +149,7 @@ let package = Package(
                 "Base", "CLinux", "ConnectorKit", "CrowdSec", "CrowdSecEnrichment", "CrowdSecSimulator", "Engine",
                 "Falcon", "FalconIndicators", "FalconSimulator", "FalconActions", "FalconInventories",
                 "FalconTelemetry", "SekoiaSimulator",
-                "HarfangLabIntel", "HarfangLabSimulator", "Rules",
+                "HarfangLabBoth", "HarfangLabIncidents", "HarfangLabIntel", "HarfangLabSimulator", "Rules",
                 "HTTPClient", "HTTPServer",
                 "Hashing", "JSON", "NetAddress", "OpenCTI", "OpenCTISimulator", "STIX", "Settings", "SimulatorKit",
                 "Storage", "Subprocesses", "Telemetry",

@@ -6,6 +6,8 @@ import FalconActions
 import FalconIndicators
 import FalconInventories
 import FalconTelemetry
+import HarfangLabBoth
+import HarfangLabIncidents
 import HarfangLabIntel
 import Settings
 
@@ -14,7 +16,7 @@ enum Catalogue {
     static let connectors: [any Connector.Type] = [
         FalconIndicatorsConnector.self, CrowdSecEnrichmentConnector.self, FalconTelemetryConnector.self,
         DeviceAssetsConnector.self, UserAssetsConnector.self, FalconActionsConnector.self,
-        HarfangLabIntelConnector.self,
+        HarfangLabConnector.self, HarfangLabIntelConnector.self, HarfangLabIncidentsConnector.self,
     ]
 
     static let settings = SettingsCatalogue(connectors: connectors.map { $0.declaration })

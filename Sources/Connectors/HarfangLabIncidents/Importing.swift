@@ -3,6 +3,7 @@
 import Base
 import ConnectorKit
 import Engine
+import Hashing
 import JSON
 import OpenCTI
 import STIX
@@ -27,8 +28,8 @@ protocol WorkReporting: Sendable {
 actor RunWork {
     private let works: any WorkReporting
     private let name: String
-    private var work: String?
-    private var isBegun = false
+    /// Shared by everybody who asks while it is being made.
+    private var beginning: Task<String?, any Error>?
 
     init(_ works: any WorkReporting, name: String) {
         self.works = works
@@ -37,26 +38,26 @@ actor RunWork {
 
     /// The work's id; `nil` where works are off.
     func current() async throws -> String? {
-        if isBegun { return work }
-        work = try await works.begin(name)
-        isBegun = true
-        return work
+        if let beginning { return try await beginning.value }
+        let task = Task { [works, name] in try await works.begin(name) }
+        beginning = task
+        do { return try await task.value } catch {
+            if beginning == task { beginning = nil }
+            throw error
+        }
     }
 
     /// Somebody deleted it in the console: what follows gets a new one.
-    func isGone(_ id: String?) { if work == id { isBegun = false } }
+    func isGone(_ id: String?) async {
+        guard let task = beginning, (try? await task.value) == id, beginning == task else { return }
+        beginning = nil
+    }
 
-    /// - Returns: whether there was one to end.
-    @discardableResult
-    func end(_ message: String, isError: Bool) async throws -> Bool {
-        guard isBegun, let work else {
-            isBegun = false
-            return false
-        }
+    func end(_ message: String, isError: Bool) async throws {
+        guard let task = beginning else { return }
+        beginning = nil
+        guard let work = try await task.value else { return }
         try await works.end(work, message, isError: isError)
-        isBegun = false
-        self.work = nil
-        return true
     }
 }
 
@@ -101,12 +102,17 @@ struct IncidentSink: FlowSink {
 }
 
 /// What tells the flow core about imports: records alone, so that a digest for dead letters is all it needs.
-struct ImportModel: StateModel {
-    let digest: @Sendable ([UInt8]) -> Digest128
+final class ImportModel: StateModel {
+    private let hasher = Mutex(Hasher())
+
+    // Safe because: only reached through the mutex.
+    private struct Hasher: @unchecked Sendable {
+        let hasher = KeyHasher()
+    }
 
     func merged(_ owners: [LedgerOwner]) -> [UInt8] { [] }
     func removal(of contribution: [UInt8], by template: [UInt8]) -> [UInt8] { contribution }
     func remainder(of removal: [UInt8]) -> Remainder { .nothing }
-    func digest(of content: [UInt8]) -> Digest128 { digest(content) }
+    func digest(of content: [UInt8]) -> Digest128 { hasher.withLock { $0.hasher.digest(content) } }
     func subject(of content: [UInt8]) -> GuardSubject { .other }
 }

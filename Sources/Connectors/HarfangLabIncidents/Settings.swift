@@ -22,12 +22,13 @@ public enum HarfangLabIncidentsSettings {
         "Import threats as case incidents, each with its security events, before the other security events."
     ).or("harfanglab.import_threats_as_case_incidents")
     static let statuses = Setting<[String]>(
-        "harfanglab_incidents.alert_statuses", default: ["new", "investigating", "false_positive", "closed"],
+        "harfanglab_incidents.alert_statuses", default: [],
         "Statuses of the security events to import: `new`, `probable_false_positive`, `investigating`, `false_positive`, "
-            + "`closed`."
+            + "`closed`; without it, all but the second."
     ).or("harfanglab.import_security_events_filters_by_status").checking {
         complaint($0, among: AlertStatus.allCases.map(\.rawValue))
     }
+    static let usualStatuses = ["new", "investigating", "false_positive", "closed"]
     static let types = Setting<[String]>(
         "harfanglab_incidents.alert_types", default: ["yara", "sigma", "ioc"],
         "Types of the security events to import: `yara`, `sigma`, `ioc`."
@@ -64,9 +65,9 @@ public enum HarfangLabIncidentsSettings {
 
     private static func complaint(_ words: [String], among known: [String]) -> InvalidValue? {
         let unknown = words.map { $0.lowercased() }.filter { !known.contains($0) }
-        guard !unknown.isEmpty || words.isEmpty else { return nil }
+        guard !unknown.isEmpty else { return nil }
         return InvalidValue(
-            words.isEmpty ? "is empty" : "holds \(unknown.joined(separator: ", "))",
+            "holds \(unknown.joined(separator: ", "))",
             remedy: "Give some of: \(known.joined(separator: ", ")).")
     }
 }

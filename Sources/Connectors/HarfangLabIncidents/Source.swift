@@ -35,6 +35,8 @@ actor IncidentSource: FlowSource {
         var log: Log
         /// Asked before a run: why it must not begin now.
         var holdBack: @Sendable () async -> String? = { nil }
+        /// Called at the end of a run, so that the platform knows at once where it stands.
+        var tell: @Sendable () async -> Void = {}
         /// Called when a checkpoint has moved, to make it durable.
         var keep: @Sendable (JSONObject) async -> Void = { _ in }
     }
@@ -63,6 +65,8 @@ actor IncidentSource: FlowSource {
     /// Events that went out lately, with the digest of what matters of them: late ones are told from known ones.
     private var seen = SeenEvents()
     private var sentWithThreats: Set<String> = []
+    /// When the threats that went out lately last changed: the checkpoint counts itself in, so its threat comes again.
+    private var seenThreats: [Int64: StartDate] = [:]
     /// Where the search for changes begins; `nil` before the first run is over.
     private var changesSince: StartDate?
     private var changesSeen: StartDate?
@@ -122,11 +126,13 @@ actor IncidentSource: FlowSource {
         threats = []
         changesSeen = changesSince
         hasMarked = false
+        hasReadGrown = false
         stage = parts.importsThreats ? .threats : .alerts
         return true
     }
 
     private var hasMarked = false
+    private var hasReadGrown = false
 
     /// The last item of a run: once it is done, the position of the one before can't get company any more.
     private func closeRun() -> Item? {
@@ -141,6 +147,7 @@ actor IncidentSource: FlowSource {
         hasRun = true
         if failure == nil { changesSince = changesSeen ?? StartDate(parts.time.now).earlier(by: .seconds(600)) }
         parts.status.source(trouble: failure.map { "\($0.code): \($0.description)" })
+        if readInRun > 0 { await parts.tell() }
         do {
             let state = parts.checkpoints.object
             if let failure {
@@ -186,7 +193,10 @@ actor IncidentSource: FlowSource {
     private func readThreats() async -> [Item] {
         do throws(HarfangLabError) {
             if let threat = threats.popFirst() {
+                if let known = seenThreats[threat.id], known == threat.lastUpdate { return [] }
                 let items = try await items(of: threat)
+                if seenThreats.count >= 10_000 { seenThreats = [:] }
+                seenThreats[threat.id] = threat.lastUpdate
                 if failure == nil, let last = items.last?.position {
                     parts.checkpoints.move(.threats, to: threat.created, after: last)
                 }
@@ -332,16 +342,30 @@ actor IncidentSource: FlowSource {
                 page = try await parts.console.alerts(parts.filter, updatedSince: since.description)
             }
             self.page = page
+            let grown = try await grownThreats(since: since)
             let alerts = page.results.compactMap { Alert($0) }
             if let last = alerts.map(\.last).max() { changesSeen = max(changesSeen ?? last, last) }
             let changed = alerts.filter { !seen.knows($0) }
             let (made, failure) = await items(of: changed, label: "change", isOfThreat: false)
             if let failure { fail(failure) }
-            return made.items
+            return grown + made.items
         } catch {
             fail(error)
             return []
         }
+    }
+
+    /// Threats that changed after they were imported: their case is sent anew with everything that belongs to it now.
+    private func grownThreats(since: StartDate) async throws(HarfangLabError) -> [Item] {
+        guard parts.importsThreats, !hasReadGrown else { return [] }
+        hasReadGrown = true
+        var items: [Item] = []
+        let page = try await parts.console.threats(updatedSince: since.description)
+        for threat in page.results.compactMap({ Threat($0) }) where seenThreats[threat.id] != threat.lastUpdate {
+            items += try await self.items(of: threat)
+            seenThreats[threat.id] = threat.lastUpdate
+        }
+        return items
     }
 
     /// Items of events in their order, up to the first whose rule could not be looked up.

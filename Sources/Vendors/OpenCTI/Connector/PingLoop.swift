@@ -54,6 +54,14 @@ public actor PingLoop {
         }
     }
 
+    /// Pings once between two periods, for a state that should be known at once.
+    public func tell() async {
+        while isPinging {
+            do { try await time.sleep(for: .milliseconds(20)) } catch { return }
+        }
+        await ping()
+    }
+
     /// The last word before the process ends: stores the state, and stores it once more when the platform held another,
     /// so that ours stays. A reset in the console is honoured, not overwritten. Call it when ``run()`` has ended.
     public func force() async {
