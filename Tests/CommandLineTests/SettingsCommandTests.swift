@@ -56,8 +56,8 @@ import Testing
         let folder = try Folder()
         let secrets = [
             "OPENCTI_TOKEN": "t", "CROWDSTRIKE_CLIENT_ID": "c", "CROWDSTRIKE_CLIENT_SECRET": "s",
-            "CROWDSEC_KEY": "k", "HARFANGLAB_TOKEN": "h", "HARFANGLAB_INTEL_TOKEN": "h",
-            "HARFANGLAB_INCIDENTS_TOKEN": "h", "HARFANGLAB_PASSWORD": "h", "SEKOIA_API_KEY": "a",
+            "CROWDSEC_KEY": "k", "SEKOIA_INTAKE_KEY": "k", "HARFANGLAB_TOKEN": "h", "HARFANGLAB_INTEL_TOKEN": "h",
+            "HARFANGLAB_INCIDENTS_TOKEN": "h", "SEKOIA_API_KEY": "a",
         ]
         let yaml = try answer("--sample").replacing("ChangeMe", with: "given")
         let file = try folder.write("sallyport.yaml", yaml)
@@ -77,8 +77,9 @@ import Testing
         .standardized
     static let secrets = [
         "OPENCTI_TOKEN": "example-token", "CROWDSTRIKE_CLIENT_ID": "client", "CROWDSTRIKE_CLIENT_SECRET": "secret",
-        "CROWDSEC_KEY": "key", "HARFANGLAB_TOKEN": "h", "HARFANGLAB_INTEL_TOKEN": "h",
-        "HARFANGLAB_INCIDENTS_TOKEN": "h", "HARFANGLAB_PASSWORD": "h", "SEKOIA_API_KEY": "asset-key",
+        "CROWDSEC_KEY": "key", "SEKOIA_INTAKE_KEY": "intake-key", "HARFANGLAB_TOKEN": "h",
+        "HARFANGLAB_INTEL_TOKEN": "h",
+        "HARFANGLAB_INCIDENTS_TOKEN": "h", "SEKOIA_API_KEY": "asset-key",
     ]
     /// Folders below `examples`, each named as the connector whose compose files it has.
     static let connectors = [

@@ -16,7 +16,7 @@ SECRETS = {
     "SEKOIA_API_KEY": "example-key",
     "SEKOIA_INTAKE_KEY": "k" * 24, "CONNECTOR_CONFIGURATION": '{"intake_key":"kkkkkkkk"}',
     "MODULE_CONFIGURATION": '{"client_id":"' + "e" * 32 + '","client_secret":"s","base_url":"https://api.eu-1.crowdstrike.com"}',
-    "CROWDSEC_KEY": "example-key", "HARFANGLAB_TOKEN": "example-token", "HARFANGLAB_PASSWORD": "example-password",
+    "CROWDSEC_KEY": "example-key", "HARFANGLAB_TOKEN": "example-token",
     "HARFANGLAB_INTEL_TOKEN": "example-token", "HARFANGLAB_INCIDENTS_TOKEN": "example-token"}
 # Folders below `examples`, each named as the connector whose compose files it has.
 CONNECTORS = ["opencti-crowdstrike", "crowdsec", "sekoia-event-stream", "harfanglab", "harfanglab-intel",

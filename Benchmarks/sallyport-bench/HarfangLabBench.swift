@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import HTTPClient
+import JSON
+import Subprocesses
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Rules out to a console and security events back, simulators and connectors in processes of their own.
+struct HarfangLabBench {
+    let program: String
+    let python: String?
+    private let time = SystemTime()
+    private static let rules = 20_000
+    private static let events = 10_000
+
+    init(_ program: String, python: String?) {
+        self.program = program
+        self.python = python
+    }
+
+    func run() async throws -> JSONValue {
+        let stand = try await Stand(program)
+        var figures: JSONObject = [:]
+        figures["rules_first"] = try await rules(stand, maturity: "stable", counter: "create_IOCRule")
+        // Everything comes again and is written otherwise: one call a rule, by the ledger's ids.
+        try await stand.post("\(stand.platform)/_admin/connector-state/reset", [:])
+        figures["rules_warm_ledger"] = try await rules(stand, maturity: "testing", counter: "update_IOCRule")
+        figures["events_over_api"] = try await events(stand)
+        if let python {
+            let process = try Subprocess(
+                python, ["Benchmarks/baseline_harfanglab.py", stand.console, "8"], environment: [:])
+            guard let line = await process.nextLine(), let rate = Double(line), rate > 0 else {
+                throw BenchFailure("the baseline of HarfangLab gave no figure")
+            }
+            _ = await process.exitStatus()
+            let own = figures["rules_warm_ledger"]?["rules_per_second"]?.double ?? 0
+            figures["baseline"] =
+                "requests, a search and a create per rule, one after the other, as the Python original does"
+            figures["baseline_rules_per_second"] = .double(rate)
+            figures["ratio"] = .double(own / rate)
+        }
+        await stand.tearDown()
+        return .object(figures)
+    }
+
+    private func rules(_ stand: Stand, maturity: String, counter: String) async throws -> JSONValue {
+        let started = time.uptime
+        let process = try stand.start(
+            "harfanglab-intel",
+            [
+                "CONNECTOR_LIVE_STREAM_ID": "1d0a53c4-6b62-4a3c-b0c5-7a7d1e5d9a20",
+                "HARFANGLAB_INTEL_URL": stand.console, "HARFANGLAB_INTEL_TOKEN": Stand.token,
+                "HARFANGLAB_INTEL_RULE_MATURITY": maturity, "CONNECTOR_ID": "6b8d1c1e-7c1b-4b0e-9b1e-0d8f3b0f7a11",
+            ])
+        let (seconds, peak) = try await watch(process, since: started) {
+            try await stand.calls(counter) >= Self.rules
+        }
+        return [
+            "rules": .int(Self.rules), "seconds": .double(seconds),
+            "rules_per_second": .int(Int(Double(Self.rules) / seconds)),
+            "peak_rss_mib": .double(Double(peak) / 1_048_576),
+        ]
+    }
+
+    private func events(_ stand: Stand) async throws -> JSONValue {
+        try await stand.post("\(stand.console)/_admin/alerts/generate", ["count": .int(Self.events)])
+        let started = time.uptime
+        let process = try stand.start(
+            "harfanglab-incidents",
+            [
+                "CONNECTOR_QUEUE_PROTOCOL": "api", "CONNECTOR_DURATION_PERIOD": "PT60S",
+                "HARFANGLAB_INCIDENTS_URL": stand.console, "HARFANGLAB_INCIDENTS_TOKEN": Stand.token,
+                "CONNECTOR_ID": "0c2d9f6e-0b8a-4d5c-8a1e-5d2f7c3b9e44",
+            ])
+        let bundles = Self.events / 100
+        let (seconds, peak) = try await watch(process, since: started) {
+            try await stand.count("\(stand.platform)", "stixBundlePush") >= bundles
+        }
+        return [
+            "events": .int(Self.events), "seconds": .double(seconds),
+            "events_per_second": .int(Int(Double(Self.events) / seconds)),
+            "peak_rss_mib": .double(Double(peak) / 1_048_576),
+        ]
+    }
+
+    private func watch(
+        _ process: Subprocess, since started: Duration, until isDone: () async throws -> Bool
+    ) async throws -> (seconds: Double, peak: Int) {
+        var peak = 0
+        while try await !isDone() {
+            peak = max(peak, process.memory?.peak ?? 0)
+            guard process.isRunning else { throw BenchFailure("the connector ended") }
+            guard time.uptime - started < .seconds(300) else { throw BenchFailure("the connector is stuck") }
+            try await time.sleep(for: .milliseconds(50))
+        }
+        let seconds = (time.uptime - started).inSeconds
+        peak = max(peak, process.memory?.peak ?? 0)
+        process.signal(SIGTERM)
+        _ = await process.exitStatus()
+        return (seconds, peak)
+    }
+
+    /// The two simulators.
+    private final class Stand {
+        static let token = "8f2e6a0c5d9b4f17a3c8e1d06b7f94a2c5e8d013"
+        let folder: String
+        let platform: String
+        let console: String
+        private let program: String
+        private let transport: CurlTransport
+        private var processes: [Subprocess]
+
+        init(_ program: String) async throws {
+            self.program = program
+            var configuration = HTTPConfiguration()
+            configuration.proxy = .none
+            transport = try CurlTransport(configuration: configuration)
+            let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+            var template = Array("\(base)/sallyport-bench-XXXXXX".utf8CString)
+            guard mkdtemp(&template) != nil else { throw BenchFailure("no temporary folder in \(base)") }
+            folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            let first = try await Self.simulator(program, "opencti", ["--plain", "\(HarfangLabBench.rules)"], folder)
+            let second = try await Self.simulator(program, "harfanglab", [], folder)
+            processes = [first.0, second.0]
+            platform = first.1
+            console = second.1
+        }
+
+        private static func simulator(
+            _ program: String, _ name: String, _ options: [String], _ folder: String
+        ) async throws -> (Subprocess, String) {
+            let process = try Subprocess(
+                program, ["simulate", name, "--port", "0", "--json"] + options, environment: [:],
+                errors: .file("\(folder)/\(name).log"))
+            guard let line = await process.nextLine(), let url = (try? JSONValue(parsing: line))?["url"]?.string else {
+                throw BenchFailure("the \(name) simulator did not start")
+            }
+            return (process, url)
+        }
+
+        func start(_ connector: String, _ environment: [String: String]) throws -> Subprocess {
+            let common = [
+                "OPENCTI_URL": platform, "OPENCTI_TOKEN": "7d3f0a52-1c9b-4b7e-9f60-2e5a8c4d1b39",
+                "SALLYPORT_STATE_DIR": "\(folder)/\(connector)",
+                "SALLYPORT_HTTP_LISTEN": "127.0.0.1:\(20_000 + Int.random(in: 0..<20_000))",
+            ]
+            let process = try Subprocess(
+                program, ["run", connector], environment: common.merging(environment) { $1 },
+                errors: .file("\(folder)/\(connector).log"))
+            processes.append(process)
+            return process
+        }
+
+        func calls(_ operation: String) async throws -> Int { try await count(console, operation) }
+
+        func count(_ server: String, _ operation: String) async throws -> Int {
+            let response = try await transport.send(
+                HTTPRequest(.get, "\(server)/_admin/counters"), by: .after(.seconds(10)))
+            let counters = try JSONValue(parsing: response.body)
+            let statuses = counters["operations"]?[operation]?["statuses"]?.object ?? [:]
+            return statuses.reduce(0) { $0 + ($1.key.hasPrefix("2") ? Int($1.value.int ?? 0) : 0) }
+        }
+
+        func post(_ url: String, _ body: JSONValue) async throws {
+            _ = try await transport.send(HTTPRequest(.post, url, body: .bytes(body.bytes)), by: .after(.seconds(10)))
+        }
+
+        func tearDown() async {
+            for process in processes where process.isRunning { process.signal(SIGKILL) }
+            for process in processes { _ = await process.exitStatus() }
+            for connector in ["harfanglab-intel", "harfanglab-incidents"] {
+                for name in ["state.sqlite", "state.sqlite-wal", "state.sqlite-shm", "state.sqlite.lock"] {
+                    unlink("\(folder)/\(connector)/\(name)")
+                }
+                rmdir("\(folder)/\(connector)")
+                unlink("\(folder)/\(connector).log")
+            }
+            for name in ["opencti", "harfanglab"] { unlink("\(folder)/\(name).log") }
+            rmdir(folder)
+        }
+    }
+}
