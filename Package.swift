@@ -74,7 +74,8 @@ let package = Package(
         module(
             "ConnectorKit", in: "Connectors",
             [
-                "Base", "CCrypto", "Engine", "Falcon", "HTTPClient", "HTTPServer", "HarfangLab", "Hashing", "JSON", "Messaging",
+                "Base", "CCrypto", "Engine", "Falcon", "HTTPClient", "HTTPServer", "HarfangLab", "Hashing", "JSON",
+                "Messaging",
                 "OpenCTI", "STIX", "Settings", "Storage", "Telemetry",
             ]),
         module(
@@ -101,14 +102,16 @@ let package = Package(
         module(
             "HarfangLabIntel", in: "Connectors",
             [
-                "Base", "ConnectorKit", "Engine", "HTTPClient", "HarfangLab", "Hashing", "JSON", "NetAddress", "OpenCTI", "Rules",
+                "Base", "ConnectorKit", "Engine", "HTTPClient", "HarfangLab", "Hashing", "JSON", "NetAddress",
+                "OpenCTI", "Rules",
                 "STIX", "Settings", "Storage", "Subprocesses", "Telemetry",
             ]),
 
         module(
             "HarfangLabIncidents", in: "Connectors",
             [
-                "Base", "ConnectorKit", "Engine", "HTTPClient", "HarfangLab", "Hashing", "JSON", "Messaging", "NetAddress",
+                "Base", "ConnectorKit", "Engine", "HTTPClient", "HarfangLab", "Hashing", "JSON", "Messaging",
+                "NetAddress",
                 "OpenCTI", "STIX", "Settings", "Storage", "Telemetry",
             ]),
 
