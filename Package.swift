@@ -67,6 +67,7 @@ let package = Package(
         module("Sekoia", in: "Vendors", ["Base", "HTTPClient", "JSON"]),
         module("HarfangLab", in: "Vendors", ["Base", "HTTPClient", "JSON"]),
         module("CrowdSec", in: "Vendors", ["Base", "HTTPClient", "JSON"]),
+        module("VMRay", in: "Vendors", ["Base", "HTTPClient", "JSON"]),
 
         module("Engine", in: "", ["Base", "Hashing", "JSON", "NetAddress", "Settings", "Storage", "Telemetry"]),
 
@@ -136,6 +137,8 @@ let package = Package(
                 "Settings", "Storage", "Telemetry",
             ]),
 
+        module("SandboxTriage", in: "Connectors", ["Base", "JSON", "NetAddress", "VMRay"]),
+
         // Simulators: fake vendors over real HTTP; no vendor client in here.
         module("SimulatorKit", in: "Simulators", ["Base", "HTTPServer", "JSON"]),
         module(
@@ -143,6 +146,7 @@ let package = Package(
             ["Base", "HTTPClient", "HTTPServer", "Hashing", "JSON", "Messaging", "SimulatorKit"]),
         module("FalconSimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "SimulatorKit"]),
         module("CrowdSecSimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "NetAddress", "SimulatorKit"]),
+        module("VMRaySimulator", in: "Simulators", ["Base", "HTTPServer", "Hashing", "JSON", "SimulatorKit"]),
         module("SekoiaSimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "SimulatorKit"]),
         module("HarfangLabSimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "SimulatorKit"]),
 
@@ -155,7 +159,7 @@ let package = Package(
                 "HarfangLabBoth", "HarfangLabIncidents", "HarfangLabIntel", "HarfangLabSimulator", "Rules",
                 "HTTPClient", "HTTPServer",
                 "Hashing", "JSON", "NetAddress", "OpenCTI", "OpenCTISimulator", "STIX", "Settings", "SimulatorKit",
-                "Storage", "Subprocesses", "Telemetry",
+                "Storage", "Subprocesses", "Telemetry", "VMRaySimulator",
             ],
             path: "Sources/sallyport", swiftSettings: strict),
         .executableTarget(
@@ -195,6 +199,10 @@ let package = Package(
                 "Storage",
                 "Telemetry", "TestKit", "Vectors",
             ]),
+        tests(
+            "SandboxTriageTests",
+            ["Base", "HTTPClient", "JSON", "SandboxTriage", "TestKit", "VMRay", "Vectors"]),
+        tests("VMRayTests", ["Base", "HTTPClient", "JSON", "TestKit", "VMRay", "Vectors"]),
         tests("CrowdSecTests", ["Base", "CrowdSec", "HTTPClient", "JSON", "TestKit", "Vectors"]),
         tests(
             "CrowdSecEnrichmentTests",
@@ -238,7 +246,7 @@ let package = Package(
             [
                 "Base", "CrowdSecSimulator",
                 "FalconSimulator", "HTTPClient", "HTTPServer", "JSON", "OpenCTISimulator", "SimulatorKit",
-                "Vectors",
+                "VMRaySimulator", "Vectors",
             ]),
         tests("CommandLineTests", ["Base", "JSON", "Settings", "sallyport"]),
     ],

@@ -14,7 +14,8 @@ from support.flow import Flow
 from support.program import Program, Sallyport
 from support.secrets import assert_no_secret
 from support.simulators import (
-    CLIENT_ID, CLIENT_SECRET, CONNECTOR_ID, STREAM_ID, TOKEN, CrowdSecSimulator, FalconSimulator, OpenCTISimulator)
+    CLIENT_ID, CLIENT_SECRET, CONNECTOR_ID, STREAM_ID, TOKEN, VMRAY_KEY, VMRAY_VERDICT_KEY, CrowdSecSimulator,
+    FalconSimulator, OpenCTISimulator, VMRaySimulator)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -80,6 +81,19 @@ def crowdsec_server(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 def crowdsec(crowdsec_server: CrowdSecSimulator) -> CrowdSecSimulator:
     crowdsec_server.reset()
     return crowdsec_server
+
+
+@pytest.fixture(scope="session")
+def vmray_server(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VMRaySimulator]:
+    for ready in simulator("vmray", binary, tmp_path_factory.mktemp("vmray")):
+        yield VMRaySimulator(ready)
+
+
+@pytest.fixture
+def vmray(vmray_server: VMRaySimulator) -> VMRaySimulator:
+    vmray_server.reset()
+    vmray_server.settings(keys=[VMRAY_KEY], verdict_keys=[VMRAY_VERDICT_KEY], analysis_ms=50)
+    return vmray_server
 
 
 @pytest.fixture

@@ -10,13 +10,14 @@ import OpenCTISimulator
 import SekoiaSimulator
 import Settings
 import SimulatorKit
+import VMRaySimulator
 
 #if canImport(Glibc)
     import Glibc
 #endif
 
 extension Command {
-    /// `sallyport simulate opencti|falcon|harfanglab|crowdsec`
+    /// `sallyport simulate opencti|falcon|harfanglab|crowdsec|vmray`
     static let simulate: Command = Command(
         name: "simulate", summary: "Stand in for a vendor's system, strictly, with faults on request.",
         discussion: """
@@ -32,6 +33,7 @@ extension Command {
         options: Simulation.options,
         subcommands: [
             Simulation.openCTI, Simulation.falcon, Simulation.sekoia, Simulation.harfangLab, Simulation.crowdSec,
+            Simulation.vmray,
         ])
 }
 
@@ -153,6 +155,27 @@ private enum Simulation {
                 configuration.requestsPerSecond = try arguments.value(limit, as: Int.self)
                 let crowdSec = try SimulatedCrowdSec(configuration)
                 return await serve(crowdSec.server, arguments)
+            })
+    }()
+
+    static let vmray: Command = {
+        let analysis = Option(name: "analysis-ms", value: "MS", doc: "How long an analysis takes; default 1000.")
+        let machines = Option(name: "machines", value: "N", doc: "Analyses at a time; others wait. Default any number.")
+        let quota = Option(name: "quota", value: "N", doc: "Submissions that are allowed; more are refused.")
+        return Command(
+            name: "vmray", summary: "VMRay's REST API: look-ups, submissions, verdicts after a while.",
+            options: [analysis, machines, quota],
+            run: { arguments in
+                var configuration = VMRayConfiguration()
+                let most = configuration.options.maxBodyBytes
+                configuration.options = try common(arguments)
+                configuration.options.maxBodyBytes = most
+                if let wait = try arguments.value(analysis, as: Int.self) {
+                    configuration.analysis = .milliseconds(wait)
+                }
+                configuration.machines = try arguments.value(machines, as: Int.self)
+                configuration.quota = try arguments.value(quota, as: Int.self)
+                return await serve(try SimulatedVMRay(configuration).server, arguments)
             })
     }()
 

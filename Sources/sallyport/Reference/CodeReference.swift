@@ -52,6 +52,7 @@ struct CodeReference: Sendable {
         broker, enrichment,
         crowdSec, harfangLab,
         falcon, actions, openCTI, sekoia, symphony, stream, events, guards, http, state, process, reasons,
+        vmray,
     ]
 
     private static let falcon = Area(

@@ -6,11 +6,11 @@ import base64
 from pathlib import Path
 from urllib.parse import quote
 
-from support.simulators import CLIENT_SECRET, CROWDSEC_KEY, TOKEN
+from support.simulators import CLIENT_SECRET, CROWDSEC_KEY, TOKEN, VMRAY_KEY, VMRAY_VERDICT_KEY
 
 SPELLINGS = {
     spelling.encode()
-    for secret in (TOKEN, CLIENT_SECRET, CROWDSEC_KEY)
+    for secret in (TOKEN, CLIENT_SECRET, CROWDSEC_KEY, VMRAY_KEY, VMRAY_VERDICT_KEY)
     for spelling in (secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode())
 }
 

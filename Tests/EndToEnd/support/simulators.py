@@ -13,6 +13,8 @@ CLIENT_ID = "ed578da6b8d84d1e9312e833e493773a"
 CLIENT_SECRET = "Zk9vQ2xTn4LwYb7RdXe1HjMu5PsAoCg8FiKtBqWz"
 CONNECTOR_ID = "5f0c8e0a-6a65-4d2b-8f5e-6b0f4c1f2d11"
 CROWDSEC_KEY = "cs-cti-key-Vw3rTq8ZpLx5NbYc"
+VMRAY_KEY = "vmray-key-Qs7uXe2Lm9KdRt4W"
+VMRAY_VERDICT_KEY = "vmray-verdict-key-Hp3nBv8YcZ6jGf1A"
 STREAM_ID = "1d0a53c4-6b62-4a3c-b0c5-7a7d1e5d9a20"
 
 
@@ -203,3 +205,19 @@ class CrowdSecSimulator(Simulator):
     def usage(self) -> dict[str, Any]:
         """`tokens` spent, `requests` in all, and by address."""
         return self.get("usage")
+
+
+class VMRaySimulator(Simulator):
+    def settings(self, **changes: Any) -> None:
+        self.post("settings", changes)
+
+    def know(self, samples: dict[str, Any]) -> None:
+        """These samples, by SHA-256, have been analysed already."""
+        self.post("samples", samples)
+
+    def find(self, findings: dict[str, Any]) -> None:
+        """What analyses of these contents, by SHA-256, will end with."""
+        self.post("findings", findings)
+
+    def submissions(self) -> list[dict[str, Any]]:
+        return self.lines("submissions")

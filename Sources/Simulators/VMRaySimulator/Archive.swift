@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Base
+import Hashing
+import JSON
+
+/// Everything that the simulated instance holds. Whether a submission waits, runs or is finished follows from the clock.
+struct Archive: Sendable {
+    struct Sample: Sendable {
+        let id: Int
+        let sha256: String
+        let size: Int
+        let created: Instant
+        var finding: Finding
+        /// Known with its verdict from the start, without a submission.
+        var isPrepared = false
+    }
+
+    struct Submission: Sendable {
+        let id: Int
+        let sample: Int
+        let created: Instant
+        let begins: Instant
+        /// `nil`: never.
+        let ends: Instant?
+        let fields: JSONObject
+
+        func isFinished(_ now: Instant) -> Bool { ends.map { $0 <= now } ?? false }
+    }
+
+    private(set) var samples: [Sample] = []
+    private(set) var submissions: [Submission] = []
+    /// What analyses of contents will end with, by SHA-256.
+    var findings: [String: Finding] = [:]
+    private(set) var accepted = 0
+    private var machines: [Instant] = []
+    private var pages: [Int: [JSONValue]] = [:]
+    private var nextPage = 41
+
+    private static let firstSample = 501
+    private static let firstSubmission = 9001
+
+    func sample(_ sha256: String) -> Sample? { samples.first { $0.sha256 == sha256 } }
+    func sample(id: Int) -> Sample? { samples.first { $0.id == id } }
+    func submission(_ id: Int) -> Submission? { submissions.first { $0.id == id } }
+
+    mutating func prepare(_ sha256: String, _ finding: Finding, at now: Instant) {
+        findings[sha256] = finding
+        let sample = add(sha256, size: 48_128, finding, at: now)
+        if let index = samples.firstIndex(where: { $0.id == sample.id }) {
+            samples[index].finding = finding
+            samples[index].isPrepared = true
+        }
+    }
+
+    private mutating func add(_ sha256: String, size: Int, _ finding: Finding, at now: Instant) -> Sample {
+        if let known = sample(sha256) { return known }
+        let sample = Sample(
+            id: Self.firstSample + samples.count, sha256: sha256, size: size, created: now, finding: finding)
+        samples.append(sample)
+        return sample
+    }
+
+    /// Takes a content in and gives it to the first machine that is free.
+    mutating func submit(
+        _ content: ArraySlice<UInt8>, sha256: String, _ fields: JSONObject, _ settings: VMRayConfiguration,
+        at now: Instant
+    ) -> (Sample, Submission) {
+        let finding = findings[sha256] ?? Finding(content: content)
+        let sample = add(sha256, size: content.count, finding, at: now)
+        var begins = now.advanced(by: settings.queue)
+        if let count = settings.machines {
+            if machines.count > count { machines = Array(machines.sorted().suffix(count)) }
+            if machines.count == count, let free = machines.indices.min(by: { machines[$0] < machines[$1] }) {
+                begins = max(begins, machines.remove(at: free))
+            }
+        }
+        let ends = begins.advanced(by: settings.analysis)
+        if settings.machines != nil { machines.append(ends) }
+        let submission = Submission(
+            id: Self.firstSubmission + submissions.count, sample: sample.id, created: now, begins: begins,
+            ends: finding.hangs ? nil : ends, fields: fields)
+        submissions.append(submission)
+        accepted += 1
+        return (sample, submission)
+    }
+
+    func isAnalysed(_ sample: Sample, _ now: Instant) -> Bool {
+        sample.isPrepared || submissions.contains { $0.sample == sample.id && $0.isFinished(now) }
+    }
+
+    // MARK: Pages
+
+    /// The first page of a list; the rest is kept under a number.
+    mutating func page(of rows: [JSONValue], _ size: Int) -> JSONObject {
+        var body: JSONObject = ["result": "ok", "data": .array(Array(rows.prefix(size)))]
+        if rows.count > size {
+            nextPage += 1
+            pages[nextPage] = Array(rows.dropFirst(size))
+            body["continuation_id"] = .int(nextPage)
+        }
+        return body
+    }
+
+    /// The page of that number, which can be read once.
+    mutating func continued(_ number: Int, _ size: Int) -> JSONObject? {
+        pages.removeValue(forKey: number).map { page(of: $0, size) }
+    }
+
+    // MARK: JSON
+
+    func json(_ sample: Sample, _ now: Instant) -> JSONValue {
+        let finding: Finding? = isAnalysed(sample, now) ? sample.finding : nil
+        return [
+            "sample_id": .int(sample.id), "sample_sha256hash": .string(sample.sha256),
+            "sample_filename": .string(sample.sha256), "sample_filesize": .int(sample.size),
+            "sample_type": "Windows Exe (x86-64)", "sample_created": .string(Self.text(sample.created)),
+            "sample_severity": finding?.severity ?? nil,
+            "sample_score": finding?.verdict.map { $0 == "malicious" ? 100 : $0 == "suspicious" ? 48 : 0 } ?? nil,
+            "sample_verdict": finding?.verdict.map { .string($0) } ?? nil,
+            "sample_verdict_reason_code": finding == nil ? "no_dynamic_analysis" : nil,
+            "sample_classifications": .array((finding?.classifications ?? []).map { .string($0) }),
+            "sample_threat_names": .array((finding?.threatNames ?? []).map { .string($0) }),
+            "sample_child_sample_ids": [], "sample_parent_sample_ids": [],
+            "sample_webif_url": .string("https://eu.cloud.vmray.com/samples/\(sample.id)"),
+        ]
+    }
+
+    func json(_ submission: Submission, _ now: Instant) -> JSONValue {
+        let sample = sample(id: submission.sample)
+        let isFinished = submission.isFinished(now)
+        let finding: Finding? = isFinished ? sample?.finding : nil
+        return [
+            "submission_id": .int(submission.id), "submission_created": .string(Self.text(submission.created)),
+            "submission_finished": .bool(isFinished),
+            "submission_finish_time": isFinished ? submission.ends.map { .string(Self.text($0)) } ?? nil : nil,
+            "submission_has_errors": isFinished ? .bool(finding?.fails ?? false) : nil,
+            "submission_sample_id": .int(submission.sample),
+            "submission_sample_sha256": sample.map { .string($0.sha256) } ?? nil,
+            "submission_filename": submission.fields["filename"] ?? nil,
+            "submission_comment": submission.fields["comment"] ?? nil,
+            "submission_severity": finding?.severity ?? nil,
+            "submission_verdict": finding?.verdict.map { .string($0) } ?? nil, "submission_type": "api",
+            "submission_webif_url": .string("https://eu.cloud.vmray.com/submissions/\(submission.id)"),
+        ]
+    }
+
+    /// Analyses appear with the end of their submission.
+    func analyses(of submission: Submission, _ now: Instant) -> [JSONValue] {
+        guard submission.isFinished(now), let sample = sample(id: submission.sample) else { return [] }
+        let hasFailed = sample.finding.fails
+        let good: JSONValue = [
+            "analysis_id": .int(submission.id * 10), "analysis_submission_id": .int(submission.id),
+            "analysis_sample_id": .int(sample.id), "analysis_severity": sample.finding.severity,
+            "analysis_verdict": sample.finding.verdict.map { .string($0) } ?? nil, "analysis_result_code": 1,
+            "analysis_result_str": "Operation completed successfully",
+        ]
+        let bad: JSONValue = [
+            "analysis_id": .int(submission.id * 10 + 1), "analysis_submission_id": .int(submission.id),
+            "analysis_sample_id": .int(sample.id), "analysis_severity": "error", "analysis_verdict": nil,
+            "analysis_result_code": 90, "analysis_result_str": "VM could not be started",
+        ]
+        return hasFailed ? [good, bad] : [good]
+    }
+
+    /// Jobs disappear with the end of their submission.
+    func jobs(of submission: Submission, _ now: Instant) -> [JSONValue] {
+        guard !submission.isFinished(now) else { return [] }
+        return [
+            [
+                "job_id": .int(submission.id - 2000), "job_type": "full_analysis",
+                "job_status": submission.begins <= now ? "inwork" : "queued",
+                "job_submission_id": .int(submission.id), "job_sample_id": .int(submission.sample),
+                "job_created": .string(Self.text(submission.created)),
+            ]
+        ]
+    }
+
+    /// Without a zone, as VMRay writes it.
+    private static func text(_ moment: Instant) -> String { String(moment.secondsDescription.dropLast()) }
+}
+
+enum ContentHash {
+    /// SHA-256 in lower-case hexadecimal.
+    static func of(_ content: ArraySlice<UInt8>) -> String {
+        let digits = Array("0123456789abcdef".utf8)
+        let digest = content.withUnsafeBytes { SHA256.digest($0) }
+        return String(decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Base
+public import HTTPServer
+public import SimulatorKit
+
+/// VMRay's REST API over real HTTP: look-ups, submissions that are queued, run and end, IOCs, quota and both kinds of key.
+///
+/// Nothing is executed: what an analysis ends with is prepared, or follows from whether the content is the EICAR text.
+/// Contents are hashed and forgotten. Its admin endpoints besides those of ``SimulatorServer``:
+///
+/// | call | does |
+/// | --- | --- |
+/// | `POST /_admin/findings` `{"<sha256>":{"verdict":"malicious","classifications":[],"threat_names":[],"iocs":{"malicious":{"files":[…]}},"fails":false,"hangs":false,"rejection":"…"}}` | what an analysis of that content will end with |
+/// | `POST /_admin/samples`, the same | such samples are known already |
+/// | `GET /_admin/submissions` | one line each: file name, fields, SHA-256, bytes |
+/// | `POST /_admin/settings` `{"queue_ms":0,"analysis_ms":1000,"machines":4,"quota":10,"page_size":100,"keys":[],"verdict_keys":[]}` | changes them while it runs |
+///
+/// Source: VMRay, 1.
+public struct SimulatedVMRay: Sendable {
+    public let server: SimulatorServer
+
+    /// Starts it.
+    ///
+    /// - Parameter time: the clock of queue, analyses and delays.
+    public init(
+        _ configuration: VMRayConfiguration = VMRayConfiguration(), time: any TimeSource = SystemTime()
+    ) throws(WebServerError) {
+        let clock = SimulatorClock(time)
+        server = try SimulatorServer(VMRayVendor(configuration, clock: clock), configuration.options, clock: clock)
+    }
+}

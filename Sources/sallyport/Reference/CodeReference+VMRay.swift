@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension CodeReference {
+    static let vmray = Area(
+        title: "VMRay",
+        introduction: "A sample whose look-up, submission or report ends so is tried again in the next run.",
+        codes: [
+            .init(
+                "vmray.unauthorized", "VMRay refuses the key (401, 405).", "Check VMRAY_API_KEY and VMRAY_URL."),
+            .init(
+                "vmray.forbidden", "The key may not do this; a verdict key may read no report (403).",
+                "Use a key of type REPORT, or set VMRAY_API_KEY_TYPE to VERDICT."),
+            .init("vmray.not_found", "VMRay does not know the sample, submission or analysis (404)."),
+            .init("vmray.rate_limit", "VMRay answered 429 six times within a minute.", "The next run tries again."),
+            .init(
+                "vmray.quota", "The submission quota is spent: nothing more is submitted in this run.",
+                "Wait for the next period, or ask VMRay for a larger quota."),
+            .init("vmray.unavailable", "VMRay answers 5xx.", "Wait; look at VMRay's status."),
+            .init("vmray.unreachable", "VMRay can't be reached.", "Check VMRAY_URL, the proxy and the firewall."),
+            .init("vmray.refused", "VMRay refuses the call for another reason, which it names."),
+            .init(
+                "vmray.malformed", "The answer is not what the call answers.",
+                "Look at what stands in front of VMRay."),
+            .init("vmray.content", "The sample could not be read while it was sent."),
+            .init("vmray.configuration", "The key, the name or the URL can't be sent as it is.", "Correct it."),
+            .init("vmray.cancelled", "The process stopped during a call."),
+        ])
+}
