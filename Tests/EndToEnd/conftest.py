@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from support.broker import Broker
+from support.enrichment import Enrichment
 from support.flow import Flow
 from support.program import Program, Sallyport
 from support.secrets import assert_no_secret
@@ -45,10 +47,10 @@ def binary() -> Path:
     return path
 
 
-def simulator(name: str, binary: Path, folder: Path) -> Iterator[dict[str, Any]]:
+def simulator(name: str, binary: Path, folder: Path, *options: str) -> Iterator[dict[str, Any]]:
     """Starts one; gives what it says of itself when it is ready."""
     program = Program(
-        [str(binary), "simulate", name, "--port", "0", "--json"], {"PATH": os.defpath, "HOME": str(folder)}, folder,
+        [str(binary), "simulate", name, "--port", "0", "--json", *options], {"PATH": os.defpath, "HOME": str(folder)}, folder,
         folder / name)
     try:
         yield program.first_json_line()
@@ -75,6 +77,37 @@ def falcon_server(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def crowdsec_server(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrowdSecSimulator]:
     for ready in simulator("crowdsec", binary, tmp_path_factory.mktemp("crowdsec")):
         yield CrowdSecSimulator(ready)
+
+
+@pytest.fixture(scope="session")
+def broker_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    broker = Broker(tmp_path_factory.mktemp("rabbitmq"))
+    broker.start()
+    yield broker
+    broker.end()
+
+
+@pytest.fixture(scope="session")
+def bus_server(
+    binary: Path, broker_server: Broker, tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[OpenCTISimulator]:
+    """A platform that uses the broker."""
+    for ready in simulator(
+            "opencti", binary, tmp_path_factory.mktemp("bus"), "--amqp-port", str(broker_server.port)):
+        yield OpenCTISimulator(ready)
+
+
+@pytest.fixture
+def enrichment(sallyport: Sallyport, bus_server: OpenCTISimulator, crowdsec: CrowdSecSimulator) -> Enrichment:
+    """CrowdSec's connector over RabbitMQ."""
+    bus_server.reset()
+    return Enrichment(sallyport, bus_server, crowdsec)
+
+
+@pytest.fixture
+def callback_enrichment(sallyport: Sallyport, opencti: OpenCTISimulator, crowdsec: CrowdSecSimulator) -> Enrichment:
+    """The same without a broker: requests come over HTTP, bundles go through the API."""
+    return Enrichment(sallyport, opencti, crowdsec)
 
 
 @pytest.fixture

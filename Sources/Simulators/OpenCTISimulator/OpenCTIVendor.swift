@@ -86,6 +86,7 @@ final class OpenCTIVendor: SimulatedVendor {
     /// Registrations and pings see to the queues first, as at the platform.
     private func graphQL(_ request: ServerRequest, _ operation: String) -> Answer {
         let answer = GraphQLEndpoint(request, now: clock.now).answer { read($0) }
+        if operation == "stixCoreObjectEdit" { return .later { await self.flushOutbox(answer) } }
         guard operation == "registerConnector" || operation == "pingConnector", let bus, bus.address != nil else {
             return .now(answer)
         }
@@ -96,6 +97,21 @@ final class OpenCTIVendor: SimulatedVendor {
             await bus.assertQueues(of: connector)
             return answer
         }
+    }
+
+    private func flushOutbox(_ answer: ServerResponse) async -> ServerResponse {
+        let waiting = read { platform in
+            defer { platform.outbox = [] }
+            return platform.outbox.map { connector, message in
+                (connector, platform.connectors[connector]?.input["listen_callback_uri"]?.string, message)
+            }
+        }
+        for (connector, callback, message) in waiting {
+            do { try await bus?.send([message], to: connector, callback: callback) } catch {
+                return .json(["status": "error", "error": .string("\(error)")], status: 500)
+            }
+        }
+        return answer
     }
 
     /// The path below the one where the platform is mounted.

@@ -131,14 +131,9 @@ public final class BundlePush: Sendable {
         guard settings[BundleSettings.sendsToQueue] else { return .notSent }
         guard let publisher, let queue else { return try await pushOverAPI(bundle, envelope) }
         let isWhole = settings[BundleSettings.form] == .whole && version?.hasBundlePush ?? false
-        let messages: [[UInt8]]
-        if isWhole {
-            messages = [envelope.message(bundle, sequence: 1, isWhole: true)]
-        } else {
-            let split = BundleSplitter.split(values, bundleID: bundleID)
-            guard !split.bundles.isEmpty else { return .empty }
-            messages = split.bundles.enumerated().map { envelope.message($1, sequence: $0 + 1) }
-        }
+        let parts = isWhole ? [bundle] : BundleSplitter.split(values, bundleID: bundleID).bundles
+        guard !parts.isEmpty else { return .empty }
+        let messages = parts.enumerated().map { envelope.message($1, sequence: $0 + 1) }
         if canGoOverAPI(envelope), let down = broker.downFor, down > Self.patience {
             return try await pushOverAPI(bundle, envelope)
         }
@@ -147,7 +142,9 @@ public final class BundlePush: Sendable {
             return .workGone
         }
         guard try await publish(messages, publisher, queue, envelope) else {
-            return try await pushOverAPI(bundle, envelope)
+            // What was announced part by part is handed over part by part: a whole one would be announced again.
+            for part in parts { if try await pushOverAPI(part, envelope) == .workGone { return .workGone } }
+            return .sent(messages: parts.count)
         }
         sentBundles.add()
         sentMessages.add(messages.count)

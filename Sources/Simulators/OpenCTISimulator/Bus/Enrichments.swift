@@ -17,6 +17,23 @@ extension Platform {
         var details: JSONObject = [:]
     }
 
+    /// What the button “Enrich” does.
+    mutating func editCoreObject(_ call: GraphQLCall) throws(GraphQLFault) -> JSONValue {
+        let id = call.text("id") ?? ""
+        guard knowledge.entity(id) != nil else { throw .functional("Cannot enrich, Element cannot be found.") }
+        var answer: JSONObject = [:]
+        for field in try call.plan.fields(of: call.field) {
+            let connector = call.plan.arguments(of: field)["connectorId"]?.string ?? ""
+            guard connectors[connector] != nil else {
+                throw .functional("No connector found with the specified ID")
+            }
+            let (text, work) = message(for: EnrichmentOrder(entity: id), connector: connector, at: call.now)
+            outbox.append((connector, text))
+            answer[field.name] = work.flatMap { works[$0]?.json } ?? .null
+        }
+        return .object(answer)
+    }
+
     /// The message, and the work that was made for it.
     mutating func message(
         for order: EnrichmentOrder, connector: String, at now: Instant

@@ -184,7 +184,7 @@ extension Platform {
         knowledge.apply(bundle.objects)
         guard let id = bundle.message["work_id"]?.string, var work = works[id] else { return }
         // A bundle of several objects is split by the worker, which then announces the parts itself.
-        if bundle.objects.count > 1 || bundle.way == "api" { work.expected += bundle.objects.count }
+        if bundle.objects.count > 1 { work.expected += bundle.objects.count }
         work.done += bundle.objects.count
         if !work.isMultiPart, work.done >= work.expected { work.complete(at: now) }
         works[id] = work

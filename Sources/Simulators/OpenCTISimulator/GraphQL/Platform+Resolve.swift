@@ -33,6 +33,7 @@ extension Platform {
         case "organizationAdd": try addOrganization(call)
         case "noteAdd": try addNote(call)
         case "stixCyberObservableEdit", "stixDomainObjectEdit": try editObject(call)
+        case "stixCoreObjectEdit": try editCoreObject(call)
         case "stixBundlePush": try pushBundle(call)
         case "playbookStepExecution": try executePlaybookStep(call)
         case "uploadPending": try uploadPending(call)

@@ -67,6 +67,7 @@ enum Schema {
             "relationDelete": Field(
                 type: "BasicObject", arguments: ["toId": .always, "relationship_type": .always]),
         ],
+        "StixCoreObjectEditMutations": ["askEnrichment": Field(type: "Work", arguments: ["connectorId": .always])],
         "BasicObject": scalars("id standard_id entity_type"),
         "ConnectorInfo": scalars(
             "run_and_terminate buffering queue_threshold queue_messages_size next_run_datetime last_run_datetime"),
@@ -132,6 +133,8 @@ enum Schema {
             type: "StixObjectEditMutations", arguments: ["id": .always], capability: "KNOWLEDGE_KNUPDATE"),
         "stixDomainObjectEdit": Field(
             type: "StixObjectEditMutations", arguments: ["id": .always], capability: "KNOWLEDGE_KNUPDATE"),
+        "stixCoreObjectEdit": Field(
+            type: "StixCoreObjectEditMutations", arguments: ["id": .always], capability: "KNOWLEDGE_KNUPDATE"),
         "stixBundlePush": Field(
             since: .bundlePush, arguments: ["connectorId": .always, "bundle": .always, "work_id": .callbacks],
             capability: "CONNECTORAPI"),

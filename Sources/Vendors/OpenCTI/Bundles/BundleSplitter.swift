@@ -23,7 +23,8 @@ public struct BundleSplitter {
     /// What each id has been found to refer to so far; cuts circles.
     private var dependencies: [String: Set<String>] = [:]
     private var counts: [Int: Int] = [:]
-    private var elements: [(count: Int, index: Int)] = []
+    private var listed: Set<Int> = []
+    private var elements: [Int] = []
     private var incompatible: [Int] = []
     private let cleansUp: Bool
 
@@ -62,7 +63,8 @@ public struct BundleSplitter {
     private mutating func enlistAll(_ objects: [JSONValue]) -> [(count: Int, index: Int)] {
         for value in objects { if let id = value["id"]?.string { _ = enlist(id, ancestors: []) } }
         // Stable, as Python's.
-        return elements.enumerated().sorted { left, right in
+        let counted = elements.map { (count: counts[$0] ?? 0, index: $0) }
+        return counted.enumerated().sorted { left, right in
             (left.element.count, left.offset) < (right.element.count, right.offset)
         }.map(\.element)
     }
@@ -74,45 +76,48 @@ public struct BundleSplitter {
         ].compactMap { $0 }.filter { !$0.isEmpty }
     }
 
+    /// The objects are worked on in place: a circle may lead back to one whose turn is not over. It is then listed where
+    /// the inner turn ends, with what the outer one finds, as in the original.
+    ///
     /// - Returns: 1 and what the object depends on, counted with repetitions; 0 for one that is not in the bundle.
     private mutating func enlist(_ id: String, ancestors: Set<String>) -> Int {
         guard let index = indexes[id] else { return 0 }
-        if let known = counts[index] { return known }
-        var object = objects[index]
+        if listed.contains(index) { return counts[index] ?? 0 }
         var count = 1
         dependencies[id] = dependencies[id] ?? []
-        for (key, value) in objects[index] {
+        for key in objects[index].keys {
+            guard let value = objects[index][key] else { continue }
             if key.hasSuffix("_refs"), let refs = value.array {
                 var kept: [JSONValue] = []
                 for ref in refs {
-                    guard let target = ref.string, keeps(target, of: id, ancestors) else { continue }
-                    dependencies[id]?.insert(target)
-                    count += enlist(target, ancestors: ancestors.union([target]))
-                    if !kept.contains(ref) { kept.append(ref) }
+                    if let target = ref.string, keeps(target, of: id, ancestors) {
+                        dependencies[id]?.insert(target)
+                        count += enlist(target, ancestors: ancestors.union([target]))
+                        if !kept.contains(ref) { kept.append(ref) }
+                    }
+                    objects[index][key] = .array(kept)
                 }
-                object[key] = .array(kept)
             } else if key.hasSuffix("_ref") {
                 if let target = value.string, keeps(target, of: id, ancestors) {
                     dependencies[id]?.insert(target)
                     count += enlist(target, ancestors: ancestors.union([target]))
                 } else {
-                    object[key] = .null
+                    objects[index][key] = .null
                 }
             } else if key == "external_references", let references = value.array {
-                object[key] = .array(unique(references) { Self.identity(ofReference: $0) })
+                objects[index][key] = .array(unique(references) { Self.identity(ofReference: $0) })
             } else if key == "kill_chain_phases", let phases = value.array {
-                object[key] = .array(
+                objects[index][key] = .array(
                     unique(phases) { phase in
                         [phase["kill_chain_name"]?.string ?? "", phase["phase_name"]?.string ?? ""]
                     })
             }
         }
-        // A circle may have come by here again meanwhile: then it is done.
-        if let known = counts[index] { return known }
-        object["nb_deps"] = .int(count)
-        objects[index] = object
+        objects[index]["nb_deps"] = .int(count)
         counts[index] = count
-        if isSendable(object) { elements.append((count, index)) } else { incompatible.append(index) }
+        if listed.insert(index).inserted {
+            if isSendable(objects[index]) { elements.append(index) } else { incompatible.append(index) }
+        }
         return count
     }
 

@@ -27,10 +27,8 @@ public struct BundleEnvelope: Sendable, Hashable {
     /// The body of one message for the push queue; unknown members are ignored by old workers, so that one form fits all.
     /// Source: OpenCTI protocol, 7.3.
     ///
-    /// - Parameters:
-    ///   - sequence: counts the messages of one bundle from 1.
-    ///   - isWhole: the bundle holds several objects on purpose.
-    public func message(_ bundle: JSONValue, sequence: Int, isWhole: Bool = false) -> [UInt8] {
+    /// - Parameter sequence: counts the messages of one bundle from 1.
+    public func message(_ bundle: JSONValue, sequence: Int) -> [UInt8] {
         let content = Base64.encode(bundle.bytes)
         var writer = JSONWriter(reserving: content.utf8.count + 512)
         writer.beginObject()
