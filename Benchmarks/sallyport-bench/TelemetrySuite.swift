@@ -121,13 +121,10 @@ struct TelemetrySuite {
     }
 }
 
-/// Takes one upload and keeps nothing of it.
-private final class DiscardingServer: Sendable {
-    let port: Int
-    private let count = Atomic<Int>(0)
-    var received: Int { count.load(ordering: .relaxed) }
-
-    init() throws {
+/// Sockets of this machine.
+private enum Loopback {
+    /// A listening socket and its port.
+    static func listen() throws -> (descriptor: Int32, port: Int) {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -135,11 +132,30 @@ private final class DiscardingServer: Sendable {
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let isListening = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, length) == 0 && listen(listener, 1) == 0 && getsockname(listener, $0, &length) == 0
+                bind(listener, $0, length) == 0 && Glibc.listen(listener, 1) == 0
+                    && getsockname(listener, $0, &length) == 0
             }
         }
-        guard isListening else { throw BenchFailure("no socket for the baseline") }
-        port = Int(UInt16(bigEndian: address.sin_port))
+        guard isListening else { throw BenchFailure("no socket to listen at") }
+        return (listener, Int(UInt16(bigEndian: address.sin_port)))
+    }
+
+    static func freePort() throws -> Int {
+        let (descriptor, port) = try listen()
+        close(descriptor)
+        return port
+    }
+}
+
+/// Takes one upload and keeps nothing of it.
+private final class DiscardingServer: Sendable {
+    let port: Int
+    private let count = Atomic<Int>(0)
+    var received: Int { count.load(ordering: .relaxed) }
+
+    init() throws {
+        let (listener, port) = try Loopback.listen()
+        self.port = port
         startThread(named: "discard") { [self] in
             let connection = accept(listener, nil, nil)
             var block = [UInt8](repeating: 0, count: 256 << 10)
@@ -171,7 +187,7 @@ final class TelemetryStand {
     private let program: String
     private let transport: CurlTransport
     private var processes: [Subprocess] = []
-    private let port = 20_000 + Int.random(in: 0..<20_000)
+    private let port: Int
 
     init(
         _ program: String, _ transport: CurlTransport, events: Int, bytes: Int, rate: Int, latency: Int,
@@ -179,6 +195,7 @@ final class TelemetryStand {
     ) async throws {
         self.program = program
         self.transport = transport
+        port = try Loopback.freePort()
         lastOffset = 1_000_000_000 + events - 1
         let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var template = Array("\(base)/sallyport-bench-XXXXXX".utf8CString)
