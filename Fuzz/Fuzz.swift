@@ -17,6 +17,8 @@ enum Fuzz {
         "stix-pattern": fuzzPattern,
         "opencti-stream": fuzzStream,
         "opencti-event": fuzzEvent,
+        "enrichment-message": fuzzEnrichmentMessage,
+        "bundle": fuzzBundle,
         "settings": fuzzSettings,
         "settings-drop-in": fuzzDropIn,
     ]

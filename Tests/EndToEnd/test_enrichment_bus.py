@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 from support.broker import Broker
+from support.bucket import ACCESS_KEY, REGION, SECRET_KEY, Bucket
 from support.enrichment import CONNECTOR, Enrichment, addresses, known_answer
 from support.network import free_port
-from support.program import Program, Sallyport, eventually
-from support.simulators import TOKEN, CrowdSecSimulator
+from support.program import DEADLINE, eventually
+from support.simulators import TOKEN
 
 API = {"CONNECTOR_LISTEN_PROTOCOL": "API", "CONNECTOR_QUEUE_PROTOCOL": "api"}
 
@@ -324,3 +327,42 @@ def test_nothing_is_sent_where_the_work_is_gone_or_the_queue_is_off(enrichment: 
     enrichment.ask([other])
     eventually(lambda: enrichment.crowdsec.usage()["requests"] == 2, "the look-up")
     assert enrichment.bundles() == [] and enrichment.opencti.calls("workEdit") == edits
+
+
+# covers: bus:s3
+def test_bundles_lie_in_a_bucket_signed_and_for_as_long_as_wanted(enrichment: Enrichment) -> None:
+    old = {"connectors/crowdsec-20200101-000000-1.json": ("2020-01-01T00:00:00.000Z", b"{}"),
+           "connectors/another-20200101-000000-1.json": ("2020-01-01T00:00:00.000Z", b"{}")}
+    with Bucket(dict(old)) as bucket:
+        enrichment.start(
+            CONNECTOR_SEND_TO_S3="true", CONNECTOR_SEND_TO_S3_BUCKET="intel", S3_ENDPOINT="127.0.0.1",
+            S3_PORT=str(bucket.port), S3_USE_SSL="false", S3_ACCESS_KEY=ACCESS_KEY, S3_SECRET_KEY=SECRET_KEY,
+            S3_BUCKET_REGION=REGION)
+        [identity] = prepared(enrichment, ["45.0.0.9"])
+
+        [work] = enrichment.ask([identity])
+
+        enrichment.finished([work])
+        assert bucket.refused == []
+        assert "connectors/another-20200101-000000-1.json" in bucket.objects, "another connector's is not ours to delete"
+        [key] = set(bucket.objects) - set(old)
+        assert len(bucket.objects) == 2, "the old one of ours is gone"
+        assert key.startswith("connectors/crowdsec-20")
+        content = json.loads(bucket.objects[key][1])
+        assert content["bundle_type"] == "S3_BUNDLE" and len(content["bundle"]["objects"]) == 4
+
+
+# covers: bus:pycti
+def test_pycti_asks_and_reads_the_result(enrichment: Enrichment) -> None:
+    enrichment.start()
+    [identity] = prepared(enrichment, ["45.0.0.9"])
+
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).parent / "clients" / "pycti_enrichment.py"), identity, CONNECTOR],
+        env=enrichment.environment, capture_output=True, text=True, timeout=DEADLINE)
+
+    assert done.returncode == 0, done.stderr[-4000:]
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["work"]["status"] == "complete" and told["work"]["errors"] == []
+    assert told["observable"]["observable_value"] == "45.0.0.9"
+    assert [label["value"] for label in told["observable"]["objectLabel"]] == ["crowdsecurity/ssh-bf", "ssh bruteforce"]

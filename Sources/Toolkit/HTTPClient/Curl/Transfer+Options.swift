@@ -78,10 +78,12 @@ extension Transfer {
         sp_curl_set_string(handle, CURLOPT_USERAGENT, options.configuration.userAgent)
         let headers = hop.request.headers
         // A name with a colon and nothing else takes libcurl's own field away; "100-continue" costs a round trip.
-        var lines = ["Expect:"]
+        // Not where libcurl signs: 7.88 takes such a line into the signature and then does not send it.
+        let isSigned = hop.request.signature != nil
+        var lines = isSigned ? [] : ["Expect:"]
         if let contentType = upload.contentType {
             lines.append("Content-Type: \(contentType)")
-        } else if headers["Content-Type"] == nil {
+        } else if headers["Content-Type"] == nil, !isSigned {
             lines.append("Content-Type:")
         }
         if headers["Accept-Encoding"] == nil { lines.append("Accept-Encoding: gzip") }
