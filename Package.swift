@@ -164,7 +164,7 @@ let package = Package(
             path: "Sources/sallyport", swiftSettings: strict),
         .executableTarget(
             name: "sallyport-bench",
-            dependencies: ["Base", "HTTPClient", "JSON", "STIX", "Storage", "Subprocesses"],
+            dependencies: ["Base", "CRabbitMQ", "HTTPClient", "JSON", "Messaging", "STIX", "Storage", "Subprocesses"],
             path: "Benchmarks/sallyport-bench", swiftSettings: strict),
 
         // Tests mirror Sources; Vectors holds the JSON cases.

@@ -32,6 +32,9 @@ struct Suite {
         if options.wants("inventories") {
             figures["inventories"] = try await InventoryBench(options.sallyport, python: options.python).run()
         }
+        if options.wants("enrichment"), let python = options.python {
+            figures["enrichment"] = try await EnrichmentBench(program: options.sallyport, python: python).run()
+        }
         if options.wants("harfanglab") {
             figures["harfanglab"] = try await HarfangLabBench(options.sallyport, python: options.python).run()
         }

@@ -59,8 +59,9 @@ extension Platform {
                 "objects": .array(entity.map { [.object(knowledge.stix($0))] } ?? []),
             ]
         } else {
-            var moment = now
-            while works["work_\(connector)_\(moment)"] != nil { moment = moment.advanced(by: .milliseconds(1)) }
+            // Of two at the same moment the later one gets the next millisecond; looking for a free one would take long.
+            let moment = lastAsked.map { max(now, $0.advanced(by: .milliseconds(1))) } ?? now
+            lastAsked = moment
             let id = "work_\(connector)_\(moment)"
             works[id] = WorkRecord(
                 id: id, connector: connector, name: "Enrichment (\(entity?.standardID ?? order.entity))",

@@ -33,6 +33,8 @@ struct Platform: Sendable {
     var connectors: [String: ConnectorRecord] = [:]
     var works: [String: WorkRecord] = [:]
     var knowledge = Knowledge()
+    /// The moment in the last work's id that a request for enrichment made.
+    var lastAsked: Instant?
     /// Messages for connectors that are sent once the answer is made.
     var outbox: [(connector: String, message: [UInt8])] = []
     var cutsLeft: Int?
