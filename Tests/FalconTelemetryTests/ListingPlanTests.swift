@@ -31,6 +31,15 @@ import Testing
         #expect(plan.slot(used: [0]) == 1)
     }
 
+    // covers: listing:shortened (right after a kill)
+    @Test func `asks again for a feed of an earlier run that the first listing leaves out`() {
+        var plan = ListingPlan(known: ["a", "b"])
+        let first = plan.listed(["a"], live: [], used: [])
+        #expect(first.start == ["a"] && first.wait == .seconds(1) && first.trouble != nil)
+        let second = plan.listed(["b"], live: ["a"], used: [0])
+        #expect(second == .init(start: ["b"], wait: .seconds(600)))
+    }
+
     // covers: listing:shortened, listing:vanished, listing:new
     @Test func `asks again for a feed that a listing leaves out, and gives it up once every slot was asked`() {
         var plan = ListingPlan()

@@ -90,7 +90,7 @@ public struct FalconTelemetryConnector: Connector {
                 eventTypes: settings[FalconTelemetrySettings.eventTypes],
                 idle: .seconds(60)),
             resume: { root in max(checkpoints[root] ?? 0, imported[root] ?? 0) },
-            board: board, events: events, time: context.time)
+            known: Set(checkpoints.keys), board: board, events: events, time: context.time)
         let walker = settings[FalconTelemetrySettings.vertices] ? walker(falcon, flow, destination, events) : nil
         let relay = Relay(
             .init(

@@ -18,6 +18,8 @@ struct Feeds: Sendable {
     let options: Options
     /// Where a feed goes on that is seen for the first time in this run; 0 for nowhere.
     let resume: @Sendable (String) -> UInt64
+    /// Feeds that an earlier run has read.
+    let known: Set<String>
     let board: FeedBoard
     let events: Events
     let time: any TimeSource
@@ -33,7 +35,7 @@ struct Feeds: Sendable {
     /// Reads until `stop`, handing each new feed to `opened`.
     func run(until stop: StopSignal, opened: BoundedChannel<FeedPipe>) async {
         await withTaskGroup(of: Message.self) { group in
-            var loop = Loop()
+            var loop = Loop(plan: ListingPlan(known: known))
             group.addTask {
                 await stop.wait()
                 return .stop
@@ -61,7 +63,7 @@ struct Feeds: Sendable {
     }
 
     private struct Loop {
-        var plan = ListingPlan()
+        var plan: ListingPlan
         /// Root → slot.
         var live: [String: Int] = [:]
         var isListing = false

@@ -20,13 +20,17 @@ struct ListingPlan: Sendable {
         var trouble: String?
     }
 
-    /// Feeds that a full listing has named.
-    private(set) var known: Set<String> = []
+    /// Feeds that a full listing has named, or that an earlier run has read.
+    private(set) var known: Set<String>
     /// Slots asked in a row without the answer that we need.
     private var misses = 0
     private var emptyRounds = 0
     private var failures = 0
     private var shortRuns = 0
+
+    /// - Parameter known: feeds that have a position from an earlier run: the first listing may leave some out, because a
+    ///   killed run's sessions are still open.
+    init(known: Set<String> = []) { self.known = known }
 
     /// - Parameter used: slots of readers that are connected.
     func slot(used: Set<Int>) -> Int {
