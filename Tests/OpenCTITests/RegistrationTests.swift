@@ -185,6 +185,10 @@ import Testing
         #expect(try await platform.client.isWorkAlive("w", on: version))
         #expect(try await platform.client.isWorkAlive("w", on: PlatformVersion(6, 2)))
         #expect(platform.transport.requests.map { $0.text.contains("isWorkAlive") } == [false, true, false])
+        let complete = try Platform { _ in
+            .data(#"{"work":{"id":"w","status":"complete","processed_time":null,"tracking":{}}}"#)
+        }
+        #expect(try await complete.client.work("w")?.isProcessed == false, "its bundles are in, its report is not")
         let gone = try Platform { _ in .data(#"{"work":null}"#) }
         #expect(try await gone.client.work("w") == nil)
         #expect(try await !gone.client.isWorkAlive("w", on: nil))

@@ -83,7 +83,7 @@ public struct Works: Sendable {
         case hidden
         /// Messages announced.
         case open(expected: Int)
-        /// Reported as processed, or complete.
+        /// Reported as processed.
         case processed
     }
 

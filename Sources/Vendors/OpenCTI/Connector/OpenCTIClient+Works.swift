@@ -10,7 +10,7 @@ public struct Work: Sendable, Hashable {
     public let status: String
     public let expected: Int64
     public let processed: Int64
-    /// The connector has reported its end.
+    /// The connector has reported its end. A work can be `complete` without: its bundles were taken, its report never came.
     public let isProcessed: Bool
     public let errors: [String]
 }
@@ -90,7 +90,7 @@ extension OpenCTIClient {
             id: id, name: work["name"]?.string, status: work["status"]?.string ?? "",
             expected: work["tracking"]?["import_expected_number"]?.int ?? 0,
             processed: work["tracking"]?["import_processed_number"]?.int ?? 0,
-            isProcessed: work["processed_time"]?.string?.isEmpty == false || work["status"]?.string == "complete",
+            isProcessed: work["processed_time"]?.string?.isEmpty == false,
             errors: work["errors"]?.array?.compactMap { $0["message"]?.string } ?? [])
     }
 
