@@ -34,10 +34,8 @@ final class RawClient: Sendable {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        if connected != 0 {
-            close(descriptor)
-            return nil
-        }
+        // What is given back here is closed by `deinit`, as anything else.
+        if connected != 0 { return nil }
     }
 
     deinit { close(descriptor) }
