@@ -20,6 +20,10 @@ final class Checkpoints: Sendable {
         /// Moves that wait for their item, in order.
         var waiting: [(position: SourcePosition, pass: Pass, date: StartDate)] = []
         var durable: SourcePosition?
+        /// Where the passes of the run at hand began.
+        var begun: [Pass: StartDate] = [:]
+        /// What the run at hand read no longer counts.
+        var isReplaced = false
     }
     private let state: Mutex<State>
 
@@ -33,6 +37,25 @@ final class Checkpoints: Sendable {
         state.withLock { state in
             state.object = object ?? [:]
             state.waiting = []
+            state.isReplaced = true
+        }
+    }
+
+    /// Where the passes of a run begin: at their own key, else at that of the other (the state of an original that knew
+    /// one pass only), else at `start`.
+    ///
+    /// Decided for all passes at once, and kept with the first move of any: what the first pass of a first run has reached
+    /// says nothing about the second, whether it follows in this process or after a crash.
+    func beginRun(_ passes: [Pass], otherwise start: StartDate) -> [Pass: StartDate] {
+        state.withLock { state in
+            state.isReplaced = false
+            state.begun = [:]
+            for pass in passes {
+                let other: Pass = pass == .alerts ? .threats : .alerts
+                state.begun[pass] =
+                    Self.date(of: pass, in: state.object) ?? Self.date(of: other, in: state.object) ?? start
+            }
+            return state.begun
         }
     }
 
@@ -42,16 +65,9 @@ final class Checkpoints: Sendable {
         object[pass.rawValue]?.string.flatMap { StartDate($0) }
     }
 
-    /// Where a pass begins: its own key, else that of the other (the state of an original that knew one pass only), else
-    /// `start`.
-    func beginning(of pass: Pass, otherwise start: StartDate) -> StartDate {
-        let other: Pass = pass == .alerts ? .threats : .alerts
-        return date(of: pass) ?? date(of: other) ?? start
-    }
-
     /// Once the item at `position` is durable, the pass stands at `date`.
     func move(_ pass: Pass, to date: StartDate, after position: SourcePosition) {
-        state.withLock { $0.waiting.append((position, pass, date)) }
+        state.withLock { if !$0.isReplaced { $0.waiting.append((position, pass, date)) } }
     }
 
     /// - Returns: whether something moved.
@@ -65,6 +81,9 @@ final class Checkpoints: Sendable {
                 // Late events are read again: the checkpoint never goes back for them.
                 if let known = Self.date(of: move.pass, in: state.object), move.date <= known { continue }
                 state.object[move.pass.rawValue] = .string(move.date.description)
+                for (pass, date) in state.begun where state.object[pass.rawValue] == nil {
+                    state.object[pass.rawValue] = .string(date.description)
+                }
             }
             state.waiting.removeFirst(count)
             return count > 0

@@ -59,6 +59,8 @@ actor IncidentSource: FlowSource {
     /// Threats of the page at hand that are still to come.
     private var threats: ArraySlice<Threat> = []
     private var nextRun: Duration?
+    /// Where the passes of this run begin.
+    private var begun: [Checkpoints.Pass: StartDate] = [:]
     private var failure: HarfangLabError?
     private var lastPosition: SourcePosition
     private var readInRun = 0
@@ -127,6 +129,11 @@ actor IncidentSource: FlowSource {
         changesSeen = changesSince
         hasMarked = false
         hasReadGrown = false
+        // Events can show up late: ten minutes of them are read again. From the very beginning nothing is late.
+        let hasBegun = parts.checkpoints.date(of: .alerts) != nil
+        begun = parts.checkpoints.beginRun(
+            parts.importsThreats ? [.threats, .alerts] : [.alerts], otherwise: parts.start)
+        if hasBegun, let alerts = begun[.alerts] { begun[.alerts] = alerts.earlier(by: .seconds(600)) }
         stage = parts.importsThreats ? .threats : .alerts
         return true
     }
@@ -210,8 +217,7 @@ actor IncidentSource: FlowSource {
                 }
                 take(threats: try await parts.console.page(next, operation: "list_Threat"))
             } else {
-                let start = parts.checkpoints.beginning(of: .threats, otherwise: parts.start)
-                take(threats: try await parts.console.threats(from: start.description))
+                take(threats: try await parts.console.threats(from: start(of: .threats).description))
             }
             return []
         } catch {
@@ -272,7 +278,7 @@ actor IncidentSource: FlowSource {
                     return []
                 }
             } else {
-                page = try await parts.console.alerts(parts.filter, from: alertStart.description)
+                page = try await parts.console.alerts(parts.filter, from: start(of: .alerts).description)
             }
             self.page = page
             let alerts = page.results.compactMap { Alert($0) }
@@ -287,11 +293,7 @@ actor IncidentSource: FlowSource {
         }
     }
 
-    /// Ten minutes before the checkpoint, because events can show up late; from the very beginning nothing is late.
-    private var alertStart: StartDate {
-        let start = parts.checkpoints.beginning(of: .alerts, otherwise: parts.start)
-        return parts.checkpoints.date(of: .alerts) == nil ? start : start.earlier(by: .seconds(600))
-    }
+    private func start(of pass: Checkpoints.Pass) -> StartDate { begun[pass] ?? parts.start }
 
     /// The checkpoint follows what was read, also what was skipped or known, but never passes what failed.
     private func advance(_ alerts: [Alert], _ fresh: [Alert], upTo count: Int?, _ items: [Item]) {
