@@ -6,7 +6,6 @@ import Falcon
 import Hashing
 import NetAddress
 import Storage
-import Synchronization
 
 /// How contributions of indicators become one custom indicator. Pure but for a kept hashing context.
 final class IOCModel: StateModel {
@@ -18,24 +17,17 @@ final class IOCModel: StateModel {
     }
 
     private let policy: Policy
-    private let hasher = Mutex(Hasher())
-
-    // Safe because: only reached through the mutex.
-    private struct Hasher: @unchecked Sendable {
-        let hasher = KeyHasher()
-    }
+    private let hasher = SharedKeyHasher()
 
     init(_ policy: Policy) { self.policy = policy }
 
     /// The ledger's key of a value at this tenant.
-    func key(_ type: IOCType, _ value: String) -> Digest128 {
-        hasher.withLock { $0.hasher.digest(type.description, value) }
-    }
+    func key(_ type: IOCType, _ value: String) -> Digest128 { hasher.digest(type.description, value) }
 
     /// The ledger's name of an indicator: the bytes of its UUID, or the digest of an id of another form.
-    func source(_ id: String) -> Digest128 { Digest128(uuid: id) ?? hasher.withLock { $0.hasher.digest(id) } }
+    func source(_ id: String) -> Digest128 { hasher.name(of: id) }
 
-    func digest(of content: [UInt8]) -> Digest128 { hasher.withLock { $0.hasher.digest(content) } }
+    func digest(of content: [UInt8]) -> Digest128 { hasher.digest(content) }
 
     /// Within a flow the indicator with the latest event stands. Across flows the strictest action and the latest
     /// expiration do (none is latest), the rest comes from the latest event.

@@ -103,16 +103,11 @@ struct IncidentSink: FlowSink {
 
 /// What tells the flow core about imports: records alone, so that a digest for dead letters is all it needs.
 final class ImportModel: StateModel {
-    private let hasher = Mutex(Hasher())
-
-    // Safe because: only reached through the mutex.
-    private struct Hasher: @unchecked Sendable {
-        let hasher = KeyHasher()
-    }
+    private let hasher = SharedKeyHasher()
 
     func merged(_ owners: [LedgerOwner]) -> [UInt8] { [] }
     func removal(of contribution: [UInt8], by template: [UInt8]) -> [UInt8] { contribution }
     func remainder(of removal: [UInt8]) -> Remainder { .nothing }
-    func digest(of content: [UInt8]) -> Digest128 { hasher.withLock { $0.hasher.digest(content) } }
+    func digest(of content: [UInt8]) -> Digest128 { hasher.digest(content) }
     func subject(of content: [UInt8]) -> GuardSubject { .other }
 }

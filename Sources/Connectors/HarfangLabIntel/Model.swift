@@ -6,32 +6,23 @@ import HarfangLab
 import Hashing
 import NetAddress
 import Storage
-import Synchronization
 
 /// How contributions of indicators become one rule. Pure but for a kept hashing context.
 final class RuleModel: StateModel {
     /// Whether rules are deleted; otherwise they are switched off.
     let removes: Bool
-    private let hasher = Mutex(Hasher())
-
-    // Safe because: only reached through the mutex.
-    private struct Hasher: @unchecked Sendable {
-        let hasher = KeyHasher()
-    }
+    private let hasher = SharedKeyHasher()
 
     init(removes: Bool) { self.removes = removes }
 
     /// The ledger's key of a rule.
-    func key(_ subject: RuleSubject) -> Digest128 {
-        hasher.withLock { $0.hasher.digest(subject.label, subject.folded) }
-    }
+    func key(_ subject: RuleSubject) -> Digest128 { hasher.digest(subject.label, subject.folded) }
 
     /// The ledger's name of an indicator: the bytes of its UUID, or the digest of an id of another form.
-    func source(_ id: String) -> Digest128 { Digest128(uuid: id) ?? hasher.withLock { $0.hasher.digest(id) } }
+    func source(_ id: String) -> Digest128 { hasher.name(of: id) }
 
     func digest(of content: [UInt8]) -> Digest128 {
-        let essence = RuleContent(encoded: content)?.essence ?? content
-        return hasher.withLock { $0.hasher.digest(essence) }
+        hasher.digest(RuleContent(encoded: content)?.essence ?? content)
     }
 
     /// The indicator with the latest event stands: description, score and platforms are its.
