@@ -76,22 +76,3 @@ public final class MemorySink: LogSink {
         return text.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
     }
 }
-
-/// Writes until all is taken. Waits where the descriptor is non-blocking and full.
-func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> (written: Int, failure: String?) {
-    bytes.withUnsafeBytes { buffer in
-        var written = 0
-        while written < buffer.count {
-            let count = Glibc.write(descriptor, buffer.baseAddress.map { $0 + written }, buffer.count - written)
-            if count > 0 {
-                written += count
-            } else if count < 0 && errno == EAGAIN {
-                var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                poll(&ready, 1, 1000)
-            } else if count < 0 && errno != EINTR {
-                return (written, String(cString: strerror(errno)))
-            }
-        }
-        return (written, nil)
-    }
-}

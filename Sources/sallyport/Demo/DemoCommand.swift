@@ -55,10 +55,10 @@ struct DemoCommand {
             throw DemoFailure("This program can't find itself.")
         }
         program = String(decoding: path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-        var template = Array("\(base)/sallyport-demo-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw DemoFailure("No temporary folder in \(base).") }
-        folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        guard let folder = makeTemporaryFolder("sallyport-demo") else {
+            throw DemoFailure("No temporary folder in \(temporaryFolders).")
+        }
+        self.folder = folder
     }
 
     /// The processes of one demo and where they are.

@@ -77,13 +77,11 @@ private struct ScratchFolder {
     let path: String
 
     init() throws {
-        let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-        var template = Array("\(base)/sallyport-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else {
+        guard let path = makeTemporaryFolder("sallyport") else {
             throw StorageError.cannotOpen(
-                path: base, reason: "no temporary folder: \(String(cString: strerror(errno)))")
+                path: temporaryFolders, reason: "no temporary folder: \(String(cString: strerror(errno)))")
         }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        self.path = path
     }
 
     func remove() {

@@ -52,8 +52,10 @@ actor FileTarget: RelaySink {
     func append(_ batch: RelayBatch) -> RecordResult {
         let begin = time.uptime
         if maxBytes > 0, size > 0, size + batch.bytes.count > maxBytes { rotate() }
-        guard Self.write(batch.bytes, to: descriptor), fdatasync(descriptor) == 0 else {
-            let reason = "\(path) can't be written: \(String(cString: strerror(errno)))"
+        var failure = writeAll(batch.bytes, to: descriptor).failure
+        if failure == nil, fdatasync(descriptor) != 0 { failure = String(cString: strerror(errno)) }
+        if let failure {
+            let reason = "\(path) can't be written: \(failure)"
             ftruncate(descriptor, off_t(size))
             pulse.failed()
             events.retry(batch.count, mayRepeat: false, reason: reason, wait: .seconds(5))
@@ -113,24 +115,6 @@ actor FileTarget: RelaySink {
         if end < size { ftruncate(descriptor, off_t(end)) }
         return end
     }
-
-    static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
-        bytes.withUnsafeBytes { buffer in
-            var written = 0
-            while written < buffer.count {
-                let count = Glibc.write(descriptor, buffer.baseAddress.map { $0 + written }, buffer.count - written)
-                if count > 0 {
-                    written += count
-                } else if errno == EAGAIN {
-                    var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                    poll(&ready, 1, 1000)
-                } else if errno != EINTR {
-                    return false
-                }
-            }
-            return true
-        }
-    }
 }
 
 /// Standard output. Its reader has a line when the pipe has it; nobody can know more.
@@ -154,8 +138,8 @@ actor OutputTarget: RelaySink {
 
     func append(_ batch: RelayBatch) -> RecordResult {
         let begin = time.uptime
-        guard FileTarget.write(batch.bytes, to: STDOUT_FILENO) else {
-            let reason = "standard output can't be written: \(String(cString: strerror(errno)))"
+        if let failure = writeAll(batch.bytes, to: STDOUT_FILENO).failure {
+            let reason = "standard output can't be written: \(failure)"
             events.retry(batch.count, mayRepeat: true, reason: reason, wait: .seconds(5))
             return .retry(after: .seconds(5), code: "relay.unavailable", reason: reason)
         }
