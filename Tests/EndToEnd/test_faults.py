@@ -125,10 +125,11 @@ def test_a_replay_writes_nothing(flow: Flow, opencti: OpenCTISimulator, falcon: 
     feed = varied(500, deletes=False)
     opencti.load(feed.events)
     flow.run_until_it_stands(feed)
-    before = falcon.writes()
+    before, listings = falcon.writes(), falcon.calls("indicator_combined_v1")
     opencti.reset_connector_state()
     program = flow.start()
     flow.wait_until_idle(program, len(feed.events))
     assert program.stop() == 0
     falcon.assert_stands(feed.table)
     assert falcon.writes() == before
+    assert falcon.calls("indicator_combined_v1") == listings, "it began twice, or read the tenant without need"

@@ -113,6 +113,7 @@ public struct LiveStreamJob: Sendable {
         beside: @escaping @Sendable () async -> Void = {}, flow: @escaping @Sendable () async throws -> Void
     ) async throws {
         let health = context.health.component(context.name)
+        if session.registration.state == nil, beginning.start.checkpoint == nil { progress.expectsReset() }
         let ping = PingLoop(
             client: session.client, profile: profile, registration: session.registration, version: session.version,
             time: context.time, state: { progress.connector.json },
@@ -164,11 +165,13 @@ public struct LiveStreamJob: Sendable {
     private func heed(_ event: PingLoop.Event, _ progress: StreamState, _ flow: Int64) async {
         switch event {
         case .ok:
+            _ = progress.takesReset()
             // What the platform now holds: at the next start anything else is somebody's doing.
             let text = JSONValue.object(progress.connector.json).bytes
             do { try await context.store.setValues(flow: flow, [StartPosition.platformState: text]) } catch {
                 log.warning("The platform's state could not be noted", .field("error.code", error.code))
             }
+        case .replaced(nil) where progress.takesReset(): break
         case .replaced(let state):
             progress.replaced(
                 because: state == nil ? "the state was reset on the platform" : "the platform's state changed")

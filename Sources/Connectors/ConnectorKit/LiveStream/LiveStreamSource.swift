@@ -195,6 +195,7 @@ public final class StreamState: Sendable {
         var connector: ConnectorState
         var restartReason: String?
         var hasGap = false
+        var expectsReset = false
     }
     private let state: Mutex<State>
 
@@ -212,6 +213,18 @@ public final class StreamState: Sendable {
         state.withLock {
             $0.hasGap = true
             $0.restartReason = "the platform's log starts after our position: a complete recovery is needed"
+        }
+    }
+
+    /// This run begins afresh because the platform has no state. Where that is so because of a reset, the first ping's answer
+    /// says it once more, and that is no reason to begin once again.
+    func expectsReset() { state.withLock { $0.expectsReset = true } }
+
+    /// - Returns: whether a reset was expected; only the first answer may be.
+    func takesReset() -> Bool {
+        state.withLock { state in
+            defer { state.expectsReset = false }
+            return state.expectsReset
         }
     }
 
