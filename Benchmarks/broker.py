@@ -11,7 +11,10 @@ from support.broker import Broker  # noqa: E402
 broker = Broker(Path(sys.argv[1]))
 broker.start()
 print(broker.port, flush=True)
+# Not by sigwait: signals that are not blocked end the process before it is told, and a blocked mask would be RabbitMQ's too.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 try:
-    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    while True:
+        signal.pause()
 finally:
     broker.end()

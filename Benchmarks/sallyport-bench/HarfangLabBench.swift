@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
-import HTTPClient
 import JSON
 import Subprocesses
 
@@ -27,7 +26,7 @@ struct HarfangLabBench {
         var figures: JSONObject = [:]
         figures["rules_first"] = try await rules(stand, maturity: "stable", counter: "create_IOCRule")
         // Everything comes again and is written otherwise: one call a rule, by the ledger's ids.
-        try await stand.post("\(stand.platform)/_admin/connector-state/reset", [:])
+        try await stand.web.post("\(stand.platform)/_admin/connector-state/reset", [:])
         figures["rules_warm_ledger"] = try await rules(stand, maturity: "testing", counter: "update_IOCRule")
         figures["events_over_api"] = try await events(stand)
         if let python {
@@ -43,7 +42,7 @@ struct HarfangLabBench {
             figures["baseline_rules_per_second"] = .double(rate)
             figures["ratio"] = .double(own / rate)
         }
-        await stand.tearDown()
+        try await stand.tearDown()
         return .object(figures)
     }
 
@@ -67,7 +66,7 @@ struct HarfangLabBench {
     }
 
     private func events(_ stand: Stand) async throws -> JSONValue {
-        try await stand.post("\(stand.console)/_admin/alerts/generate", ["count": .int(Self.events)])
+        try await stand.web.post("\(stand.console)/_admin/alerts/generate", ["count": .int(Self.events)])
         let started = time.uptime
         let process = try stand.start(
             "harfanglab-incidents",
@@ -107,80 +106,34 @@ struct HarfangLabBench {
     /// The two simulators.
     private final class Stand {
         static let token = "8f2e6a0c5d9b4f17a3c8e1d06b7f94a2c5e8d013"
-        let folder: String
         let platform: String
         let console: String
-        private let program: String
-        private let transport: CurlTransport
-        private var processes: [Subprocess]
+        private let scene: Scene
+        var web: BenchWeb { scene.web }
 
         init(_ program: String) async throws {
-            self.program = program
-            var configuration = HTTPConfiguration()
-            configuration.proxy = .none
-            transport = try CurlTransport(configuration: configuration)
-            let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-            var template = Array("\(base)/sallyport-bench-XXXXXX".utf8CString)
-            guard mkdtemp(&template) != nil else { throw BenchFailure("no temporary folder in \(base)") }
-            folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            let first = try await Self.simulator(program, "opencti", ["--plain", "\(HarfangLabBench.rules)"], folder)
-            let second = try await Self.simulator(program, "harfanglab", [], folder)
-            processes = [first.0, second.0]
-            platform = first.1
-            console = second.1
-        }
-
-        private static func simulator(
-            _ program: String, _ name: String, _ options: [String], _ folder: String
-        ) async throws -> (Subprocess, String) {
-            let process = try Subprocess(
-                program, ["simulate", name, "--port", "0", "--json"] + options, environment: [:],
-                errors: .file("\(folder)/\(name).log"))
-            guard let line = await process.nextLine(), let url = (try? JSONValue(parsing: line))?["url"]?.string else {
-                throw BenchFailure("the \(name) simulator did not start")
-            }
-            return (process, url)
+            scene = try Scene(program)
+            platform = try await scene.simulator("opencti", ["--plain", "\(HarfangLabBench.rules)"])
+            console = try await scene.simulator("harfanglab")
         }
 
         func start(_ connector: String, _ environment: [String: String]) throws -> Subprocess {
             let common = [
                 "OPENCTI_URL": platform, "OPENCTI_TOKEN": "7d3f0a52-1c9b-4b7e-9f60-2e5a8c4d1b39",
-                "SALLYPORT_STATE_DIR": "\(folder)/\(connector)",
-                "SALLYPORT_HTTP_LISTEN": "127.0.0.1:\(20_000 + Int.random(in: 0..<20_000))",
+                "SALLYPORT_STATE_DIR": "\(scene.folder)/\(connector)",
+                "SALLYPORT_HTTP_LISTEN": "127.0.0.1:\(try Loopback.freePort())",
             ]
-            let process = try Subprocess(
-                program, ["run", connector], environment: common.merging(environment) { $1 },
-                errors: .file("\(folder)/\(connector).log"))
-            processes.append(process)
-            return process
+            return try scene.start(["run", connector], common.merging(environment) { $1 })
         }
 
         func calls(_ operation: String) async throws -> Int { try await count(console, operation) }
 
         func count(_ server: String, _ operation: String) async throws -> Int {
-            let response = try await transport.send(
-                HTTPRequest(.get, "\(server)/_admin/counters"), by: .after(.seconds(10)))
-            let counters = try JSONValue(parsing: response.body)
+            let counters = try await web.get("\(server)/_admin/counters")
             let statuses = counters["operations"]?[operation]?["statuses"]?.object ?? [:]
             return statuses.reduce(0) { $0 + ($1.key.hasPrefix("2") ? Int($1.value.int ?? 0) : 0) }
         }
 
-        func post(_ url: String, _ body: JSONValue) async throws {
-            _ = try await transport.send(HTTPRequest(.post, url, body: .bytes(body.bytes)), by: .after(.seconds(10)))
-        }
-
-        func tearDown() async {
-            for process in processes where process.isRunning { process.signal(SIGKILL) }
-            for process in processes { _ = await process.exitStatus() }
-            for connector in ["harfanglab-intel", "harfanglab-incidents"] {
-                for name in ["state.sqlite", "state.sqlite-wal", "state.sqlite-shm", "state.sqlite.lock"] {
-                    unlink("\(folder)/\(connector)/\(name)")
-                }
-                rmdir("\(folder)/\(connector)")
-                unlink("\(folder)/\(connector).log")
-            }
-            for name in ["opencti", "harfanglab"] { unlink("\(folder)/\(name).log") }
-            rmdir(folder)
-        }
+        func tearDown() async throws { try await scene.tearDown() }
     }
 }

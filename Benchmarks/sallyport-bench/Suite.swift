@@ -74,7 +74,7 @@ struct Suite {
             samples.append((time.uptime - started).inSeconds * 1000)
             await stand.stop(connector)
         }
-        await stand.tearDown()
+        try await stand.tearDown()
         samples.sort()
         return ["median_ms": .double(samples[2]), "max_ms": .double(samples[4])]
     }
@@ -109,7 +109,7 @@ struct Suite {
         await stand.stop(connector)
         figure["state"] = try await stand.stateFacts()
         if replays { figure["replay"] = try await replay(stand, count) }
-        await stand.tearDown()
+        try await stand.tearDown()
         return .object(figure)
     }
 
@@ -144,7 +144,7 @@ struct Suite {
             throw BenchFailure("the baseline gave no figure")
         }
         _ = await baseline.exitStatus()
-        await stand.tearDown()
+        try await stand.tearDown()
         let ours = try await backfill(count: options.count, latency: latency, replays: false)
         let own = Double(ours["indicators_per_second"]?.int ?? 0)
         return [

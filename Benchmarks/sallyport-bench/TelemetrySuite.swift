@@ -18,14 +18,10 @@ struct TelemetrySuite {
     private let program: String
     private let events: Int
     private let time = SystemTime()
-    private let transport: CurlTransport
 
-    init(_ options: BenchOptions) throws {
+    init(_ options: BenchOptions) {
         program = options.sallyport
         events = options.events
-        var configuration = HTTPConfiguration()
-        configuration.proxy = .none
-        transport = try CurlTransport(configuration: configuration)
     }
 
     func run() async throws -> JSONValue {
@@ -47,7 +43,7 @@ struct TelemetrySuite {
 
     private func relay(bytes: Int, latency: Int) async throws -> JSONValue {
         let stand = try await TelemetryStand(
-            program, transport, events: events, bytes: bytes, rate: 0, latency: latency, onlyCounts: true)
+            program, events: events, bytes: bytes, rate: 0, latency: latency, onlyCounts: true)
         let started = time.uptime
         let relay = try stand.start()
         var peak = 0
@@ -64,7 +60,7 @@ struct TelemetrySuite {
         let seconds = (time.uptime - started).inSeconds
         let received = try await stand.intakeCounts()
         let position = try await stand.stop(relay)
-        await stand.tearDown()
+        try await stand.tearDown()
         guard position == stand.lastOffset else { throw BenchFailure("the checkpoint is \(position)") }
         let volume = Double(events * bytes) / 1_048_576
         return [
@@ -78,7 +74,7 @@ struct TelemetrySuite {
     /// Without a parse, without bodies, without a checkpoint.
     private func baseline(bytes: Int) async throws -> JSONValue {
         let stand = try await TelemetryStand(
-            program, transport, events: events, bytes: bytes, rate: 0, latency: 0, onlyCounts: true)
+            program, events: events, bytes: bytes, rate: 0, latency: 0, onlyCounts: true)
         let feed = try await stand.openFeed()
         let started = time.uptime
         let sink = try DiscardingServer()
@@ -91,7 +87,7 @@ struct TelemetrySuite {
         let pipe = try Subprocess("/bin/sh", ["-c", command], environment: [:])
         _ = await pipe.exitStatus()
         let seconds = (time.uptime - started).inSeconds
-        await stand.tearDown()
+        try await stand.tearDown()
         guard sink.received > amount else {
             throw BenchFailure("curl | curl moved \(sink.received) of \(amount) bytes")
         }
@@ -105,7 +101,7 @@ struct TelemetrySuite {
     private func quiet() async throws -> JSONValue {
         let count = 40
         let stand = try await TelemetryStand(
-            program, transport, events: count, bytes: 1300, rate: 2, latency: 0, onlyCounts: false)
+            program, events: count, bytes: 1300, rate: 2, latency: 0, onlyCounts: false)
         let relay = try stand.start()
         let started = time.uptime
         while await stand.delivered() < count {
@@ -116,34 +112,8 @@ struct TelemetrySuite {
         }
         let counts = try await stand.intakeCounts()
         _ = try await stand.stop(relay)
-        await stand.tearDown()
+        try await stand.tearDown()
         return ["events": .int(count), "events_per_second": 2, "delay_ms": counts["delay_ms"] ?? .null]
-    }
-}
-
-/// Sockets of this machine.
-private enum Loopback {
-    /// A listening socket and its port.
-    static func listen() throws -> (descriptor: Int32, port: Int) {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isListening = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, length) == 0 && Glibc.listen(listener, 1) == 0
-                    && getsockname(listener, $0, &length) == 0
-            }
-        }
-        guard isListening else { throw BenchFailure("no socket to listen at") }
-        return (listener, Int(UInt16(bigEndian: address.sin_port)))
-    }
-
-    static func freePort() throws -> Int {
-        let (descriptor, port) = try listen()
-        close(descriptor)
-        return port
     }
 }
 
@@ -180,49 +150,25 @@ private final class DiscardingServer: Sendable {
 
 /// Falcon and Sekoia simulated, and the relay between them.
 final class TelemetryStand {
-    let folder: String
     let lastOffset: Int
+    private let scene: Scene
     private let falcon: String
     private let sekoia: String
-    private let program: String
-    private let transport: CurlTransport
-    private var processes: [Subprocess] = []
     private let port: Int
+    var folder: String { scene.folder }
 
     init(
-        _ program: String, _ transport: CurlTransport, events: Int, bytes: Int, rate: Int, latency: Int,
-        onlyCounts: Bool
+        _ program: String, events: Int, bytes: Int, rate: Int, latency: Int, onlyCounts: Bool
     ) async throws {
-        self.program = program
-        self.transport = transport
+        scene = try Scene(program)
         port = try Loopback.freePort()
         lastOffset = 1_000_000_000 + events - 1
-        let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-        var template = Array("\(base)/sallyport-bench-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw BenchFailure("no temporary folder in \(base)") }
-        folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         let mix = "Tests/Vectors/cases/falcon-events.ndjson"
         let file = access(mix, R_OK) == 0 ? ["--event-file", mix] : []
-        let tenant = try await Self.simulator(
-            program, folder, "falcon",
-            ["--events", "\(events)", "--event-bytes", "\(bytes)", "--event-rate", "\(rate)"] + file)
-        let intake = try await Self.simulator(
-            program, folder, "sekoia", ["--latency-ms", "\(latency)"] + (onlyCounts ? ["--only-counts"] : []))
-        processes = [tenant.0, intake.0]
-        falcon = tenant.1
-        sekoia = intake.1
-    }
-
-    private static func simulator(
-        _ program: String, _ folder: String, _ name: String, _ options: [String]
-    ) async throws -> (Subprocess, String) {
-        let process = try Subprocess(
-            program, ["simulate", name, "--port", "0", "--json"] + options, environment: [:],
-            errors: .file("\(folder)/\(name).log"))
-        guard let line = await process.nextLine(), let url = (try? JSONValue(parsing: line))?["url"]?.string else {
-            throw BenchFailure("the \(name) simulator did not start")
-        }
-        return (process, url)
+        falcon = try await scene.simulator(
+            "falcon", ["--events", "\(events)", "--event-bytes", "\(bytes)", "--event-rate", "\(rate)"] + file)
+        sekoia = try await scene.simulator(
+            "sekoia", ["--latency-ms", "\(latency)"] + (onlyCounts ? ["--only-counts"] : []))
     }
 
     func start() throws -> Subprocess {
@@ -230,16 +176,14 @@ final class TelemetryStand {
             "client_id": "ed578da6b8d84d1e9312e833e493773a",
             "client_secret": "Zk9vQ2xTn4LwYb7RdXe1HjMu5PsAoCg8FiKtBqWz", "base_url": .string(falcon),
         ]
-        let process = try Subprocess(
-            program, ["run", "sekoia-event-stream"],
-            environment: [
+        return try scene.start(
+            ["run", "sekoia-event-stream"],
+            [
                 "MODULE_CONFIGURATION": module.text,
                 "CONNECTOR_CONFIGURATION": #"{"intake_key":"sim-intake-key-7f3a"}"#,
                 "INTAKE_URL": sekoia, "SALLYPORT_STATE_DIR": folder + "/state", "SYMPHONY_DATA_PATH": folder + "/data",
                 "LIVENESS_PORT": "0", "METRICS_PORT": "0", "SALLYPORT_HTTP_LISTEN": "127.0.0.1:\(port)",
-            ], errors: .file(folder + "/relay.log"))
-        processes.append(process)
-        return process
+            ])
     }
 
     /// A session for somebody else's reader.
@@ -251,11 +195,11 @@ final class TelemetryStand {
                     ("client_id=ed578da6b8d84d1e9312e833e493773a&client_secret=Zk9vQ2xTn4LwYb7RdXe1HjMu5PsAoCg8FiKtBqWz")
                         .utf8)))
         request.headers["Content-Type"] = "application/x-www-form-urlencoded"
-        let token = try await json(request)["access_token"]?.string ?? ""
+        let token = try await scene.web.json(request)["access_token"]?.string ?? ""
         let listing = HTTPRequest(
             .get, falcon + "/sensors/entities/datafeed/v2?appId=baseline", headers: ["Authorization": "Bearer " + token]
         )
-        let feed = try await json(listing)["resources"]?[0]
+        let feed = try await scene.web.json(listing)["resources"]?[0]
         guard let url = feed?["dataFeedURL"]?.string, let session = feed?["sessionToken"]?["token"]?.string else {
             throw BenchFailure("no feed is listed")
         }
@@ -263,16 +207,11 @@ final class TelemetryStand {
     }
 
     func delivered() async -> Int {
-        let request = HTTPRequest(.get, "http://127.0.0.1:\(port)/metrics")
-        guard let response = try? await transport.send(request, by: .after(.seconds(2))) else { return 0 }
-        for line in String(decoding: response.body, as: UTF8.self).split(separator: "\n")
-        where line.hasPrefix("sallyport_items_total{") && line.contains("outcome=\"delivered\"") {
-            return line.split(separator: " ").last.flatMap { Double($0) }.map { Int($0) } ?? 0
-        }
-        return 0
+        await scene.web.counter(
+            "sallyport_items_total", with: "outcome=\"delivered\"", at: "http://127.0.0.1:\(port)")
     }
 
-    func intakeCounts() async throws -> JSONValue { try await json(HTTPRequest(.get, sekoia + "/_admin/intake")) }
+    func intakeCounts() async throws -> JSONValue { try await scene.web.get(sekoia + "/_admin/intake") }
 
     /// Ends it in order; gives the position that it left in the original's file.
     func stop(_ process: Subprocess) async throws -> Int {
@@ -286,20 +225,5 @@ final class TelemetryStand {
         return Int(offsets.compactMap { $0.value.int }.max() ?? 0)
     }
 
-    func tearDown() async {
-        for process in processes where process.isRunning { process.signal(SIGKILL) }
-        for process in processes { _ = await process.exitStatus() }
-        for name in ["state.sqlite", "state.sqlite-wal", "state.sqlite-shm", "state.sqlite.lock"] {
-            unlink("\(folder)/state/\(name)")
-        }
-        unlink(folder + "/data/cache.json")
-        rmdir(folder + "/state")
-        rmdir(folder + "/data")
-        for name in ["sekoia", "falcon", "relay"] { unlink("\(folder)/\(name).log") }
-        rmdir(folder)
-    }
-
-    private func json(_ request: HTTPRequest) async throws -> JSONValue {
-        try JSONValue(parsing: try await transport.send(request, by: .after(.seconds(10))).body)
-    }
+    func tearDown() async throws { try await scene.tearDown() }
 }
