@@ -125,10 +125,8 @@ struct Inventory: Sendable {
             report(.init(.ok, "sekoia", "The address and the key of Sekoia's assets are set."))
             await FalconScopes(try session.falcon()).check(needs, report)
             await session.close()
-        } catch let error as ConnectorError {
-            report(.init(.problem, error.code.text, error.description))
         } catch {
-            report(.init(.problem, "sekoia", "\(error)"))
+            report(.init(failure: error, of: "sekoia"))
         }
     }
 

@@ -17,11 +17,7 @@ extension HarfangLabIncidentsConnector {
     public func plan(
         _ report: @escaping @Sendable (PlannedChange) -> Void, until stop: StopSignal
     ) async throws -> Accounting {
-        let openCTI = try connections.openCTI()
-        let version: PlatformVersion?
-        do { version = try await openCTI.platformVersion() } catch {
-            throw ConnectorError.refused(code: error.code, reason: error.description)
-        }
+        let version = try await connections.openCTIAndVersion().version
         let flow = try await context.store.number(of: flowName, in: .flow)
         let target = try await context.store.number(of: targetName, in: .target)
         let checkpoints = Checkpoints(try await planned(flow))
@@ -62,12 +58,8 @@ extension HarfangLabIncidentsConnector {
                 _ = try await console.threats(from: start)
                 report(.init(.ok, "harfanglab.threats", "Threats can be read."))
             }
-        } catch let error as ConnectorError {
-            report(.init(.problem, error.code.text, error.description))
-        } catch let error as any ActionableError {
-            report(.init(.problem, error.code.text, error.description, isRemote: true))
         } catch {
-            report(.init(.problem, "harfanglab", "\(error)", isRemote: true))
+            report(.init(failure: error, of: "harfanglab"))
         }
     }
 }

@@ -68,12 +68,8 @@ extension HarfangLabIntelConnector {
                             ? "The \(kind.rawValue) list “\(list)” does not exist yet; the start makes it."
                             : "The \(kind.rawValue) list “\(list)” is there."))
             }
-        } catch let error as ConnectorError {
-            report(.init(.problem, error.code.text, error.description))
-        } catch let error as any ActionableError {
-            report(.init(.problem, error.code.text, error.description, isRemote: true))
         } catch {
-            report(.init(.problem, "harfanglab", "\(error)", isRemote: true))
+            report(.init(failure: error, of: "harfanglab"))
         }
     }
 }

@@ -110,30 +110,13 @@ public struct EnrichmentShell: Sendable {
     /// `check` of the connector: platform, token, capabilities, broker or listener.
     public func check(_ report: @Sendable (CheckLine) -> Void) async {
         do {
-            let client = try Connections(context).openCTI()
-            let version = try await client.platformVersion()
-            report(.init(.ok, "opencti", "OpenCTI \(version.map { "\($0)" } ?? "of unknown version") answers."))
-            let user = try await client.me()
-            for (capability, need) in [
-                ("CONNECTORAPI", "to register and report works"), ("KNOWLEDGE", "to read the entity"),
-                ("KNOWLEDGE_KNUPDATE", "to write what was found"),
-                ("SETTINGS_SETLABELS", "to create labels"), ("MODULES", "to read works after a crash"),
-            ] {
-                let isNeeded = !["SETTINGS_SETLABELS", "MODULES"].contains(capability)
-                report(
-                    user.has(capability)
-                        ? .init(.ok, "opencti.capability", "The user “\(user.name)” has \(capability).")
-                        : .init(
-                            isNeeded ? .problem : .warning, "opencti.capability",
-                            "The user “\(user.name)” lacks \(capability), needed \(need). Add it to the user's role.",
-                            isRemote: true))
-            }
-        } catch let error as ConnectorError {
-            report(.init(.problem, error.code.text, error.description))
-        } catch let error as any ActionableError {
-            report(.init(.problem, error.code.text, error.description, isRemote: true))
+            try await PlatformCheck(context).run(
+                needing: [("KNOWLEDGE", "to read the entity"), ("KNOWLEDGE_KNUPDATE", "to write what was found")],
+                wishing: [
+                    ("SETTINGS_SETLABELS", "to create labels"), ("MODULES", "to read works after a crash"),
+                ], registering: "to register and report works", report)
         } catch {
-            report(.init(.problem, "opencti", "\(error)", isRemote: true))
+            report(.init(failure: error, of: "opencti"))
         }
     }
 }

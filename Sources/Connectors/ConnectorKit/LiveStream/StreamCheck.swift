@@ -22,12 +22,8 @@ public struct StreamCheck: Sendable {
             let client = try await PlatformCheck(context).run(
                 needing: [("TAXIIAPI", "to read live streams")], report)
             await checkStream(client, report)
-        } catch let error as ConnectorError {
-            report(.init(.problem, error.code.text, error.description))
-        } catch let error as any ActionableError {
-            report(.init(.problem, error.code.text, error.description, isRemote: true))
         } catch {
-            report(.init(.problem, "opencti", "\(error)", isRemote: true))
+            report(.init(failure: error, of: "opencti"))
         }
     }
 
@@ -69,26 +65,44 @@ public struct PlatformCheck: Sendable {
 
     public init(_ context: ConnectorContext) { connections = Connections(context) }
 
-    /// - Parameter capabilities: those needed besides `CONNECTORAPI`, and what for.
+    /// - Parameters:
+    ///   - capabilities: those needed besides `CONNECTORAPI`, and what for.
+    ///   - wishes: those without which only a part does not work.
+    ///   - registration: what `CONNECTORAPI` is for.
     /// - Throws: what kept it from asking.
     @discardableResult
     public func run(
-        needing capabilities: [(name: String, need: String)], _ report: @Sendable (CheckLine) -> Void
+        needing capabilities: [(name: String, need: String)], wishing wishes: [(name: String, need: String)] = [],
+        registering registration: String = "to register and keep its state", _ report: @Sendable (CheckLine) -> Void
     ) async throws -> OpenCTIClient {
         let client = try connections.openCTI()
         let version = try await client.platformVersion()
         report(.init(.ok, "opencti", "OpenCTI \(version.map { "\($0)" } ?? "of unknown version") answers."))
         let user = try await client.me()
-        for (capability, need) in [("CONNECTORAPI", "to register and keep its state")] + capabilities {
+        func check(_ capability: String, _ need: String, _ verdict: CheckLine.Verdict) {
             report(
                 user.has(capability)
                     ? .init(.ok, "opencti.capability", "The user “\(user.name)” has \(capability).")
                     : .init(
-                        .problem, "opencti.capability",
+                        verdict, "opencti.capability",
                         "The user “\(user.name)” lacks \(capability), needed \(need). Add it to the user's role.",
                         isRemote: true))
         }
+        for (capability, need) in [("CONNECTORAPI", registration)] + capabilities { check(capability, need, .problem) }
+        for (capability, need) in wishes { check(capability, need, .warning) }
         return client
+    }
+}
+
+extension CheckLine {
+    /// What kept a check from going on. What a connector says of itself is no fault of the remote side.
+    public init(failure error: any Error, of subject: String) {
+        switch error {
+        case let error as ConnectorError: self.init(.problem, error.code.text, error.description)
+        case let error as any ActionableError:
+            self.init(.problem, error.code.text, error.description, isRemote: true)
+        default: self.init(.problem, subject, "\(error)", isRemote: true)
+        }
     }
 }
 
