@@ -41,7 +41,7 @@ demo: release ## OpenCTI to Falcon against simulators, with faults. KEEP=1 leave
 .PHONY: lint
 lint: bootstrap
 	@$(STEP) "format" swift format lint --strict --parallel -r $(SOURCES)
-	@$(STEP) "Python tests" python -m pyflakes Tests/EndToEnd scripts/check-rules scripts/coverage scripts/mutants scripts/run-unit-tests
+	@$(STEP) "Python tests" python -m pyflakes Tests/EndToEnd Benchmarks scripts/check-rules scripts/coverage scripts/mutants scripts/run-unit-tests
 	@$(STEP) "house rules" scripts/check-rules
 	@$(STEP) "vectors unchanged" scripts/check-vectors
 

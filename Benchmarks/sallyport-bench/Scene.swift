@@ -25,6 +25,8 @@ final class Scene {
         self.folder = folder
     }
 
+    deinit { for process in processes where process.isRunning { process.signal(SIGKILL) } }
+
     /// - Returns: the URL of a simulator of its own.
     func simulator(_ name: String, _ options: [String] = []) async throws -> String {
         let process = try Subprocess(

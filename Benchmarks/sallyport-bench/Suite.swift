@@ -135,20 +135,15 @@ struct Suite {
         ]
     }
 
-    /// The original's calls (a search and a create each) by the vendor's Python client, against the same simulator.
+    /// The original's libraries at their work, against the same simulators in the same run.
     private func ratio(_ python: String, latency: Int) async throws -> JSONValue {
         let stand = try await Stand(options.sallyport, plain: 20_000, latency: latency)
-        let baseline = try Subprocess(
-            python, ["Benchmarks/baseline_falconpy.py", stand.falcon, "8"], environment: ["PYTHONWARNINGS": "ignore"])
-        guard let line = await baseline.nextLine(), let rate = Double(line), rate > 0 else {
-            throw BenchFailure("the baseline gave no figure")
-        }
-        _ = await baseline.exitStatus()
+        let rate = try await stand.baseline(python)
         try await stand.tearDown()
         let ours = try await backfill(count: options.count, latency: latency, replays: false)
         let own = Double(ours["indicators_per_second"]?.int ?? 0)
         return [
-            "baseline": "falconpy, search and create per indicator as the Python original does",
+            "baseline": "pycti reads the live stream, falconpy searches and creates each, as the Python original",
             "baseline_indicators_per_second": .double(rate), "indicators_per_second": .double(own),
             "ratio": .double(own / rate),
         ]
