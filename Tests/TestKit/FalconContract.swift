@@ -78,7 +78,9 @@ public struct FalconContract: Sendable {
                 let sorted =
                     bare.hasSuffix(".desc") || bare.hasSuffix(".asc")
                     ? String(bare[..<(bare.lastIndex(of: ".") ?? bare.endIndex)]) : bare
-                if !values.contains(sorted) { problems.append("\(item.name) must not be \(item.value)") }
+                if !values.contains(sorted), !values.contains(item.value) {
+                    problems.append("\(item.name) must not be \(item.value)")
+                }
             }
         }
         for parameter in parameters where parameter["required"]?.bool == true {

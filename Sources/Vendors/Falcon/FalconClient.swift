@@ -94,6 +94,14 @@ public struct FalconClient: Sendable {
     private func send(
         _ call: FalconCall, _ grant: FalconSession.Grant, by deadline: Deadline
     ) async throws(FalconError) -> HTTPResponse {
+        do throws(HTTPError) {
+            return try await transport.send(request(call, grant), by: deadline)
+        } catch {
+            throw .transport(error)
+        }
+    }
+
+    private func request(_ call: FalconCall, _ grant: FalconSession.Grant) -> HTTPRequest {
         var request = HTTPRequest(
             call.method, call.url(at: grant.address),
             headers: [
@@ -103,11 +111,7 @@ public struct FalconClient: Sendable {
             body: call.body.map { .bytes($0) } ?? .none, operation: call.operation)
         if call.body != nil { request.headers["Content-Type"] = "application/json" }
         request.isIdempotent = call.isIdempotent
-        do throws(HTTPError) {
-            return try await transport.send(request, by: deadline)
-        } catch {
-            throw .transport(error)
-        }
+        return request
     }
 
     /// Opens a stream that brings its own credentials; the answer's body is then read as it comes.
@@ -126,6 +130,43 @@ public struct FalconClient: Sendable {
             status: stream.head.status, [], FalconEnvelope.traceID(stream.head.headers),
             of: FalconCall(request.method, request.url, operation: request.operation, scope: scope),
             headers: stream.head.headers)
+    }
+
+    /// Opens the answer of one call as a stream, with a fresh token where the first was refused.
+    ///
+    /// - Throws: for every status that is no success.
+    func open(_ call: FalconCall) async throws(FalconError) -> any HTTPStream {
+        let deadline = Deadline.after(timeout, on: time)
+        var grant = try await session.grant()
+        var stream = try await open(call, grant, by: deadline)
+        if stream.head.status == 401 {
+            stream.cancel()
+            grant = try await session.grant(rejecting: grant.token)
+            stream = try await open(call, grant, by: deadline)
+        }
+        guard (200..<300).contains(stream.head.status) else {
+            stream.cancel()
+            throw refusal(HTTPResponse(head: stream.head, body: []), of: call)
+        }
+        return stream
+    }
+
+    private func open(
+        _ call: FalconCall, _ grant: FalconSession.Grant, by deadline: Deadline
+    ) async throws(FalconError) -> any HTTPStream {
+        do throws(HTTPError) { return try await transport.open(request(call, grant), by: deadline) } catch {
+            throw .transport(error)
+        }
+    }
+
+    /// What the errors in the body of a success say, for calls whose success is no JSON.
+    func refusal(_ response: HTTPResponse, insideSuccessOf call: FalconCall) -> FalconError {
+        let envelope: FalconEnvelope<Never>? = try? reader.read(response) { _ in nil }
+        let trace = envelope?.traceID ?? FalconEnvelope.traceID(response.headers)
+        guard let first = envelope?.errors.first else {
+            return .malformed(operation: call.operation, reason: "it is JSON in place of a file", traceID: trace)
+        }
+        return refusal(status: first.code, envelope?.errors ?? [], trace, of: call, headers: [:])
     }
 
     private func refusal(_ response: HTTPResponse, of call: FalconCall) -> FalconError {

@@ -158,6 +158,12 @@ public struct FalconScope: Sendable, Hashable, CustomStringConvertible, Expressi
     public static let policiesRead: FalconScope = "Prevention policies: Read"
     public static let policiesWrite: FalconScope = "Prevention policies: Write"
     public static let casesRead: FalconScope = "Cases: Read"
+    public static let casesWrite: FalconScope = "Cases: Write"
+    public static let messageCenterRead: FalconScope = "Message Center: Read"
+    public static let messageCenterWrite: FalconScope = "Message Center: Write"
+    public static let quarantineRead: FalconScope = "Quarantined Files: Read"
+    public static let quarantineWrite: FalconScope = "Quarantined Files: Write"
+    public static let samplesRead: FalconScope = "Sample uploads: Read"
     /// Of an API that CrowdStrike has announced to remove.
     public static let incidentsRead: FalconScope = "Incidents: Read"
     public static let usersRead: FalconScope = "User management: Read"

@@ -35,6 +35,27 @@ extension FalconClient {
         return try await idPage(call, from: offset ?? 0)
     }
 
+    /// Whole alerts that a filter takes, read by the caller, one page a call.
+    ///
+    /// `POST /alerts/combined/alerts/v1` `{"filter", "sort", "limit", "after"}`
+    ///
+    /// - Parameters:
+    ///   - filter: FQL as the caller wrote it.
+    ///   - limit: at most ``maxAlerts``.
+    ///   - after: the cursor of the last page.
+    public func combinedAlerts<Row: Sendable>(
+        _ filter: String, sort: String = "created_timestamp|asc", limit: Int = maxAlerts, after: String? = nil,
+        row: @Sendable (JSONElement) -> Row?
+    ) async throws(FalconError) -> FalconPage<Row> {
+        var body: JSONObject = ["filter": .string(filter), "sort": .string(sort), "limit": .int(limit)]
+        if let after { body["after"] = .string(after) }
+        let call = FalconCall(
+            .post, "/alerts/combined/alerts/v1", body: JSONValue.object(body).bytes,
+            operation: "falcon.alert_combined", scope: .alertsRead, isIdempotent: true)
+        let envelope = try await list(call, row: row)
+        return FalconPage(rows: envelope.rows, after: envelope.after, total: envelope.total)
+    }
+
     /// Whole alerts; unknown ids are missing or named in the errors.
     ///
     /// `POST /alerts/entities/alerts/v2` `{"composite_ids": […]}`, at most ``maxAlerts``

@@ -98,13 +98,19 @@ extension FalconClient {
     ///
     /// `POST /devices/entities/devices-actions/v2?action_name=…` `{"ids": […]}` → `[{"id", "path"}]`
     ///
+    /// - Parameter note: goes as the action parameter `note`.
     /// - Throws: ``FalconError/conflict(_:traceID:)`` when a host already is in that state or on its way.
-    public func perform(_ action: HostAction, on ids: [String]) async throws(FalconError) -> FalconAnswer {
+    public func perform(
+        _ action: HostAction, on ids: [String], note: String? = nil
+    ) async throws(FalconError) -> FalconAnswer {
         try Self.check(ids, atMost: Self.maxHostActionIDs)
+        var body: JSONObject = ["ids": .array(ids.map { .string($0) })]
+        if let note { body["action_parameters"] = [["name": "note", "value": .string(note)]] }
         return try await answer(
             FalconCall(
                 .post, "/devices/entities/devices-actions/v2", query: [(name: "action_name", value: action.rawValue)],
-                body: Self.idsBody(ids), operation: "falcon.device_action", scope: .hostsWrite, isIdempotent: true))
+                body: JSONValue.object(body).bytes, operation: "falcon.device_action", scope: .hostsWrite,
+                isIdempotent: true))
     }
 
     /// `GET /devices/entities/online-state/v1?ids=…` → `[{"id", "cid", "last_seen", "state"}]`

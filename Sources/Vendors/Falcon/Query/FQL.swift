@@ -50,6 +50,8 @@ public struct FQL: Sendable, Hashable, CustomStringConvertible {
         public static let expired = Property("expired")
         public static let deleted = Property("deleted")
         public static let fromParent = Property("from_parent")
+        /// Of cases.
+        public static let name = Property("name")
     }
 
     public enum Comparison: String, Sendable {
