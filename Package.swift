@@ -59,6 +59,7 @@ let package = Package(
         // Formats: values in, values out.
         module("STIX", in: "Formats", ["Base", "Hashing", "JSON", "NetAddress"]),
         module("OCSF", in: "Formats", ["JSON"]),
+        module("Archives", in: "Formats", ["Base", "CLinux", "CZlib", "Hashing"]),
         module("Rules", in: "Formats", ["Base", "CYARA", "Settings"]),
 
         // Vendors: one client per product, no business rules.
@@ -144,7 +145,8 @@ let package = Package(
         module(
             "OpenCTISimulator", in: "Simulators",
             ["Base", "HTTPClient", "HTTPServer", "Hashing", "JSON", "Messaging", "SimulatorKit"]),
-        module("FalconSimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "SimulatorKit"]),
+        module(
+            "FalconSimulator", in: "Simulators", ["Base", "CZlib", "HTTPServer", "Hashing", "JSON", "SimulatorKit"]),
         module("CrowdSecSimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "NetAddress", "SimulatorKit"]),
         module("VMRaySimulator", in: "Simulators", ["Base", "HTTPServer", "Hashing", "JSON", "SimulatorKit"]),
         module("SekoiaSimulator", in: "Simulators", ["Base", "HTTPServer", "JSON", "SimulatorKit"]),
@@ -187,6 +189,7 @@ let package = Package(
         tests("SubprocessesTests", ["Base", "Subprocesses"]),
         tests("TelemetryTests", ["Base", "Telemetry"]),
         tests("STIXTests", ["Base", "JSON", "STIX", "Vectors"]),
+        tests("ArchivesTests", ["Archives", "Base", "CZlib", "Hashing"]),
         tests("OCSFTests", ["JSON", "OCSF"]),
         tests("OpenCTITests", ["Base", "HTTPClient", "Hashing", "JSON", "OpenCTI", "STIX", "Vectors"]),
         tests("FalconTests", ["Base", "Falcon", "HTTPClient", "JSON", "TestKit", "Vectors"]),
@@ -260,6 +263,8 @@ if Context.environment["SALLYPORT_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
             name: "fuzz",
-            dependencies: ["Base", "CSimdjson", "JSON", "NetAddress", "OpenCTI", "STIX", "Settings"],
+            dependencies: [
+                "Archives", "Base", "CSimdjson", "Hashing", "JSON", "NetAddress", "OpenCTI", "STIX", "Settings",
+            ],
             path: "Fuzz", exclude: ["README.md", "corpus"], swiftSettings: strict))
 }

@@ -19,6 +19,7 @@ enum Fuzz {
         "opencti-event": fuzzEvent,
         "enrichment-message": fuzzEnrichmentMessage,
         "bundle": fuzzBundle,
+        "sample-archive": fuzzArchive,
         "settings": fuzzSettings,
         "settings-drop-in": fuzzDropIn,
     ]

@@ -10,7 +10,7 @@ from typing import Any
 import falconpy
 import pytest
 
-from support.contract import CASES, judge_answer, operations
+from support.contract import CASES, judge_answer, model_alert
 from support.simulators import CLIENT_ID, CLIENT_SECRET, FalconSimulator
 
 DEVICES = json.loads((CASES / "falcon-devices.json").read_text(encoding="utf-8"))
@@ -27,7 +27,7 @@ def auth(falcon: FalconSimulator) -> falconpy.OAuth2:
     falcon.settings(region="simulated")
     falcon.post("entities/hosts", DEVICES["devices"])
     falcon.post("entities/host_groups", DEVICES["host_groups"])
-    falcon.post("entities/alerts", [alert()])
+    falcon.post("entities/alerts", [model_alert(ALERT, id=ALERT[33:], cid=CID, agent_id=FIRST, status="new")])
     falcon.post("entities/cases", [{"id": "case1", "cid": CID, "name": "One"}])
     falcon.post("entities/incidents", [{
         "incident_id": "inc:a:1", "cid": CID, "created": "2026-02-14T08:58:00Z", "start": "2026-02-14T08:55:00Z",
@@ -37,22 +37,6 @@ def auth(falcon: FalconSimulator) -> falconpy.OAuth2:
     falcon.post("entities/users", [{k: v for k, v in one.items() if v} for one in USERS["console_users"]])
     falcon.post("entities/identities", USERS["entities"])
     return falconpy.OAuth2(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, base_url=falcon.url)
-
-
-def alert() -> dict[str, Any]:
-    """One with every member that the vendor's model requires."""
-    schema = operations()["PostEntitiesAlertsV2"]["response_schema"]["$defs"]
-    [model] = [one for one in schema.values() if "aggregate_id" in one.get("properties", {})]
-
-    def sample(member: dict[str, Any]) -> Any:
-        kind = member["type"] if isinstance(member.get("type"), str) else (member.get("type") or ["string"])[0]
-        if member.get("format") == "date-time":
-            return "2026-02-14T09:00:00Z"
-        return {"integer": 1, "number": 1, "boolean": False, "array": [], "object": {}}.get(kind, "x")
-
-    return {
-        **{name: sample(model["properties"][name]) for name in model["required"]}, "composite_id": ALERT,
-        "id": ALERT[33:], "cid": CID, "agent_id": FIRST, "status": "new"}
 
 
 def rows(name: str, answer: Answer) -> Any:

@@ -51,3 +51,34 @@ import Testing
                 == "886313e1-3b8a-5372-9b90-0c9aee199e5d")
     }
 }
+
+@Suite("Pieces") struct PieceTests {
+    @Test func `SHA-256 does not depend on how the bytes come`() {
+        let bytes = (0..<1000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        for size in [1, 63, 64, 65, 1000] {
+            var digest = RunningSHA256()
+            for start in stride(from: 0, to: bytes.count, by: size) {
+                bytes[start..<min(start + size, bytes.count)].withUnsafeBytes { digest.update($0) }
+            }
+            #expect(digest.finish() == SHA256.digest(bytes))
+        }
+        #expect(RunningSHA256().finish() == SHA256.digest([UInt8]()))
+    }
+
+    // The word `alpha` as Info-ZIP's `zip -0 -P infected` wrote it; before it the cipher's own header, which ends with the high
+    // byte of the time, 0x8672.
+    @Test func `the cipher of zip archives decrypts what another program has encrypted, and encrypts it again`() {
+        let encrypted: [UInt8] = [
+            0x05, 0xCD, 0xDD, 0xA6, 0xFE, 0x43, 0x8E, 0x35, 0x81, 0x27, 0x1F, 0x96, 0xAD, 0xDB, 0x17, 0x95, 0x00,
+        ]
+        var bytes = encrypted
+        var cipher = ZipCipher(password: "infected")
+        bytes[..<5].withUnsafeMutableBytes { cipher.decrypt($0) }
+        bytes[5...].withUnsafeMutableBytes { cipher.decrypt($0) }
+        #expect(bytes[ZipCipher.headerBytes - 1] == 0x86)
+        #expect(bytes[ZipCipher.headerBytes...] == Array("alpha".utf8)[...])
+        var again = ZipCipher(password: "infected")
+        bytes.withUnsafeMutableBytes { again.encrypt($0) }
+        #expect(bytes == encrypted)
+    }
+}

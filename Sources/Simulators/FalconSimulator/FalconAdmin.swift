@@ -16,10 +16,13 @@ import Synchronization
 /// | `POST /_admin/settings` | changes ``FalconConfiguration`` while it runs, keys in snake case |
 /// | `POST /_admin/tokens/revoke` | makes every token invalid |
 /// | `POST /_admin/sightings` | hosts and processes that have seen a value |
-/// | `POST /_admin/entities/{kind}` | loads `hosts`, `host_groups`, `alerts`, `cases`, `incidents`, `behaviors`, `policies`, `users`, `identities` or `logins`: a list of objects as the API shows them |
+/// | `POST /_admin/entities/{kind}` | loads `hosts`, `host_groups`, `alerts`, `quarantined_files`, `cases`, `message_cases`, `incidents`, `behaviors`, `policies`, `users`, `identities` or `logins`: a list of objects as the API shows them |
 /// | `GET /_admin/entities/{kind}` | all of them, as they stand now |
 /// | `POST /_admin/hosts/generate` `{"count":1000}` | plain hosts, the newest first seen now |
 /// | `POST /_admin/hosts/remove` `{"ids":[…]}` | takes hosts out of the lists |
+/// | `POST /_admin/samples` `[{"content":"alpha"},{"bytes":1048576,"seed":7,"deflated":true,"descriptor":true,"shape":"ok"}]` | files that can be downloaded; their hashes are answered. `sha256` names another hash, ``StoredSample/Shape`` what is wrong with the archive |
+/// | `GET /_admin/acts` | what was done to alerts, files, hosts and cases, one JSON line each: operation, action, body |
+/// | `GET /_admin/violations` | requests that broke the contract, one JSON line each |
 struct FalconAdmin {
     let vendor: FalconVendor
 
@@ -81,6 +84,20 @@ struct FalconAdmin {
             }
             return .now(.json(.array(rows.map { .object($0) })))
         }
+        router.post("/_admin/samples") { request in
+            var hashes: [JSONValue] = []
+            for value in request.json?.array ?? [] {
+                guard let sample = StoredSample(value) else {
+                    return .now(.problem(#"send [{"content":"alpha"}] or [{"bytes":1048576,"seed":7}]"#))
+                }
+                let hash = value["sha256"]?.string ?? sample.sha256
+                vendor.withEntities { $0.samples.put(sample, as: hash) }
+                hashes.append(.string(hash))
+            }
+            return .now(.json(["sha256": .array(hashes)]))
+        }
+        router.get("/_admin/acts") { _ in .now(Self.lines(vendor.withEntities { $0.acts })) }
+        router.get("/_admin/violations") { _ in .now(Self.lines(vendor.withEntities { $0.violations })) }
         router.post("/_admin/hosts/generate") { request in
             guard let count = request.json?["count"]?.int, count >= 0 else {
                 return .now(.problem(#"send {"count":1000}"#))
@@ -93,6 +110,10 @@ struct FalconAdmin {
             vendor.withEntities { $0.hosts.hidden.formUnion(ids) }
             return .now(.done())
         }
+    }
+
+    private static func lines(_ objects: [JSONObject]) -> ServerResponse {
+        .lines(objects.map { JSONValue.object($0).bytes + [UInt8(ascii: "\n")] })
     }
 
     private func dump(_ vendor: FalconVendor, _ request: ServerRequest) -> ServerResponse {

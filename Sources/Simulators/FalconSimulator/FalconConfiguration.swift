@@ -20,8 +20,10 @@ public struct FalconConfiguration: Sendable {
 
     public static let allScopes: Set<String> = Set([
         "ioc:read", "ioc:write", "iocs:read", "devices:read", "devices:write", "host-group:read", "alerts:read",
-        "alerts:write", "cases:read", "incidents:read", "prevention-policies:read", "prevention-policies:write",
-        "user-management:read", "identity-protection-graphql:write",
+        "alerts:write", "cases:read", "cases:write", "detects:read", "detects:write", "incidents:read",
+        "message-center:read", "message-center:write", "prevention-policies:read", "prevention-policies:write",
+        "quarantine:read", "quarantine:write", "samplestore:read", "user-management:read",
+        "identity-protection-graphql:write",
     ]).union(StreamOperation.scopes)
 
     /// The client that exists when nobody says otherwise, for demos and tests. It opens nothing but this simulator.
@@ -53,6 +55,15 @@ public struct FalconConfiguration: Sendable {
     /// Longer request targets are refused with an HTML page, as gateways do.
     public var maxTargetBytes = 20_000
 
+    /// The detections API still answers, with the tenant's alerts in its own form.
+    public var servesDetections = false
+    /// Only the detections API answers: alerts are refused for want of a licence (403).
+    public var refusesAlerts = false
+    /// How long a containment takes, and its end; until then the host says that it is pending.
+    public var containmentMilliseconds = 0
+    /// Most entries of a page, whatever limit is asked for. `nil`: as asked.
+    public var pageCap: Int?
+
     /// The event stream.
     public var feeds = FeedConfiguration()
 
@@ -76,6 +87,10 @@ extension FalconConfiguration {
             case "fails_every": isKnown = Self.set(&failsEvery, value)
             case "warns_of_private_addresses": isKnown = Self.set(&warnsOfPrivateAddresses, value)
             case "max_target_bytes": isKnown = Self.set(&maxTargetBytes, value)
+            case "serves_detections": isKnown = Self.set(&servesDetections, value)
+            case "refuses_alerts": isKnown = Self.set(&refusesAlerts, value)
+            case "containment_ms": isKnown = Self.set(&containmentMilliseconds, value)
+            case "page_cap": isKnown = Self.set(&pageCap, value)
             case "clients":
                 let read = (value.array ?? []).compactMap { Client($0) }
                 isKnown = !read.isEmpty && read.count == value.array?.count

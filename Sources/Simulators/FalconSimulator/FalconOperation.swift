@@ -36,6 +36,20 @@ enum FalconOperation: String, CaseIterable, Sendable {
     case alertQuery = "GetQueriesAlertsV2"
     case alertDetails = "PostEntitiesAlertsV2"
     case alertUpdate = "PatchEntitiesAlertsV3"
+    case alertUpdateV2 = "PatchEntitiesAlertsV2"
+    case alertCombined = "PostCombinedAlertsV1"
+    case detectQuery = "QueryDetects"
+    case detectDetails = "GetDetectSummaries"
+    case detectUpdate = "UpdateDetectsByIdsV2"
+    case quarantineQuery = "QueryQuarantineFiles"
+    case quarantineDetails = "GetQuarantineFiles"
+    case quarantineUpdate = "UpdateQuarantinedDetectsByIds"
+    case sampleGet = "GetSampleV3"
+    case messageCaseCreate = "CreateCaseV2"
+    case messageCaseQuery = "QueryCasesIdsByFilter"
+    case messageCaseDetails = "GetCaseEntitiesByIDs"
+    case caseCreate = "entities_cases_put_v2"
+    case caseQuery = "queries_cases_get_v1"
     case caseDetails = "entities_cases_post_v2"
     case incidentDetails = "GetIncidents"
     case behaviorDetails = "GetBehaviors"
@@ -52,9 +66,11 @@ enum FalconOperation: String, CaseIterable, Sendable {
         switch self {
         case .token, .revoke, .create, .aggregate, .report, .deviceDetails, .deviceAction, .loginHistory,
             .loginHistoryV2, .alertDetails, .caseDetails, .incidentDetails, .behaviorDetails, .policyCreate,
-            .policyAction, .userDetails, .graphQL:
+            .policyAction, .userDetails, .graphQL, .alertCombined, .detectDetails, .quarantineDetails,
+            .messageCaseCreate, .messageCaseDetails:
             "POST"
-        case .update, .alertUpdate, .policyUpdate: "PATCH"
+        case .update, .alertUpdate, .alertUpdateV2, .policyUpdate, .detectUpdate, .quarantineUpdate: "PATCH"
+        case .caseCreate: "PUT"
         case .delete, .policyDelete: "DELETE"
         default: "GET"
         }
@@ -91,9 +107,21 @@ enum FalconOperation: String, CaseIterable, Sendable {
         case .loginHistoryV2: "/devices/combined/devices/login-history/v2"
         case .hostGroups: "/devices/entities/host-groups/v1"
         case .alertQuery: "/alerts/queries/alerts/v2"
-        case .alertDetails: "/alerts/entities/alerts/v2"
+        case .alertDetails, .alertUpdateV2: "/alerts/entities/alerts/v2"
+        case .alertCombined: "/alerts/combined/alerts/v1"
+        case .detectQuery: "/detects/queries/detects/v1"
+        case .detectDetails: "/detects/entities/summaries/GET/v1"
+        case .detectUpdate: "/detects/entities/detects/v2"
+        case .quarantineQuery: "/quarantine/queries/quarantined-files/v1"
+        case .quarantineDetails: "/quarantine/entities/quarantined-files/GET/v1"
+        case .quarantineUpdate: "/quarantine/entities/quarantined-files/v1"
+        case .sampleGet: "/samples/entities/samples/v3"
+        case .messageCaseCreate: "/message-center/entities/case/v2"
+        case .messageCaseQuery: "/message-center/queries/cases/v1"
+        case .messageCaseDetails: "/message-center/entities/cases/GET/v1"
+        case .caseQuery: "/cases/queries/cases/v1"
         case .alertUpdate: "/alerts/entities/alerts/v3"
-        case .caseDetails: "/cases/entities/cases/v2"
+        case .caseDetails, .caseCreate: "/cases/entities/cases/v2"
         case .incidentDetails: "/incidents/entities/incidents/GET/v1"
         case .behaviorDetails: "/incidents/entities/behaviors/GET/v1"
         case .policyGet: "/policy/entities/prevention/v1"
@@ -118,9 +146,17 @@ enum FalconOperation: String, CaseIterable, Sendable {
             ["devices:read"]
         case .deviceAction: ["devices:write"]
         case .hostGroups: ["host-group:read"]
-        case .alertQuery, .alertDetails: ["alerts:read"]
-        case .alertUpdate: ["alerts:write"]
-        case .caseDetails: ["cases:read"]
+        case .alertQuery, .alertDetails, .alertCombined: ["alerts:read"]
+        case .alertUpdate, .alertUpdateV2: ["alerts:write"]
+        case .detectQuery, .detectDetails: ["detects:read"]
+        case .detectUpdate: ["detects:write"]
+        case .quarantineQuery, .quarantineDetails: ["quarantine:read"]
+        case .quarantineUpdate: ["quarantine:write"]
+        case .sampleGet: ["samplestore:read"]
+        case .messageCaseCreate: ["message-center:write"]
+        case .messageCaseQuery, .messageCaseDetails: ["message-center:read"]
+        case .caseDetails, .caseQuery: ["cases:read"]
+        case .caseCreate: ["cases:write"]
         case .incidentDetails, .behaviorDetails: ["incidents:read"]
         case .policyGet: ["prevention-policies:read"]
         case .policyCreate, .policyUpdate, .policyDelete, .policyAction: ["prevention-policies:write"]

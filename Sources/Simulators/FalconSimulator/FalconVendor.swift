@@ -102,6 +102,7 @@ final class FalconVendor: SimulatedVendor {
             let ids = request.json?["composite_ids"]?.array?.compactMap(\.string) ?? []
             return !ids.isEmpty && ids.allSatisfy { graph.knows($0) || feeds.names($0) }
         case .alertQuery: return (request.query["filter"] ?? "").hasPrefix("aggregate_id:")
+        case .detections: return graph.hasDetections
         default: return true
         }
     }

@@ -102,8 +102,14 @@ extension ServerResponse {
 
     /// Newline-delimited JSON, pulled piece by piece.
     public static func ndjson(_ next: @escaping @Sendable () -> [UInt8]?) -> ServerResponse {
-        ServerResponse(
-            headers: ["Content-Type": "application/x-ndjson"], body: .stream(PiecewiseBody(next: next)))
+        pieces(contentType: "application/x-ndjson", next)
+    }
+
+    /// A body in pieces that are made without waiting, as fast as the client takes them.
+    public static func pieces(
+        contentType: String, _ next: @escaping @Sendable () -> [UInt8]?
+    ) -> ServerResponse {
+        ServerResponse(headers: ["Content-Type": contentType], body: .stream(PiecewiseBody(next: next)))
     }
 }
 

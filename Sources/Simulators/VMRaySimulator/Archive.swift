@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
-import Hashing
 import JSON
 
 /// Everything that the simulated instance holds. Whether a submission waits, runs or is finished follows from the clock.
@@ -28,7 +27,9 @@ struct Archive: Sendable {
         func isFinished(_ now: Instant) -> Bool { ends.map { $0 <= now } ?? false }
     }
 
-    private(set) var samples: [Sample] = []
+    private var samples: [Sample] = []
+    /// Position in `samples`, by SHA-256.
+    private var places: [String: Int] = [:]
     private(set) var submissions: [Submission] = []
     /// What analyses of contents will end with, by SHA-256.
     var findings: [String: Finding] = [:]
@@ -40,23 +41,30 @@ struct Archive: Sendable {
     private static let firstSample = 501
     private static let firstSubmission = 9001
 
-    func sample(_ sha256: String) -> Sample? { samples.first { $0.sha256 == sha256 } }
-    func sample(id: Int) -> Sample? { samples.first { $0.id == id } }
-    func submission(_ id: Int) -> Submission? { submissions.first { $0.id == id } }
+    func sample(_ sha256: String) -> Sample? { places[sha256].map { samples[$0] } }
+
+    func sample(id: Int) -> Sample? {
+        let place = id - Self.firstSample
+        return samples.indices.contains(place) ? samples[place] : nil
+    }
+
+    func submission(_ id: Int) -> Submission? {
+        let place = id - Self.firstSubmission
+        return submissions.indices.contains(place) ? submissions[place] : nil
+    }
 
     mutating func prepare(_ sha256: String, _ finding: Finding, at now: Instant) {
         findings[sha256] = finding
         let sample = add(sha256, size: 48_128, finding, at: now)
-        if let index = samples.firstIndex(where: { $0.id == sample.id }) {
-            samples[index].finding = finding
-            samples[index].isPrepared = true
-        }
+        samples[sample.id - Self.firstSample].finding = finding
+        samples[sample.id - Self.firstSample].isPrepared = true
     }
 
     private mutating func add(_ sha256: String, size: Int, _ finding: Finding, at now: Instant) -> Sample {
         if let known = sample(sha256) { return known }
         let sample = Sample(
             id: Self.firstSample + samples.count, sha256: sha256, size: size, created: now, finding: finding)
+        places[sha256] = samples.count
         samples.append(sample)
         return sample
     }
@@ -178,13 +186,4 @@ struct Archive: Sendable {
 
     /// Without a zone, as VMRay writes it.
     private static func text(_ moment: Instant) -> String { String(moment.secondsDescription.dropLast()) }
-}
-
-enum ContentHash {
-    /// SHA-256 in lower-case hexadecimal.
-    static func of(_ content: ArraySlice<UInt8>) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        let digest = content.withUnsafeBytes { SHA256.digest($0) }
-        return String(decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-    }
 }

@@ -2,6 +2,10 @@
 
 import HTTPServer
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// A `multipart/form-data` body taken apart; contents are slices of the request.
 struct FormData {
     struct Part {
@@ -40,16 +44,17 @@ struct FormData {
 
     subscript(_ name: String) -> Part? { parts.first { $0.name == name } }
 
-    /// A search that looks for the first byte only until it finds it: files are large.
+    /// A search that lets the C library look for the first byte: files are large.
     private static func distance(to pattern: [UInt8], in bytes: ArraySlice<UInt8>) -> Int? {
-        bytes.withUnsafeBufferPointer { bytes in
+        bytes.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress else { return nil }
             var index = 0
-            while index + pattern.count <= bytes.count {
-                if bytes[index] == pattern[0] {
-                    var matched = 1
-                    while matched < pattern.count, bytes[index + matched] == pattern[matched] { matched += 1 }
-                    if matched == pattern.count { return index }
-                }
+            while index + pattern.count <= bytes.count,
+                let hit = memchr(base + index, Int32(pattern[0]), bytes.count - index)
+            {
+                index = UnsafeRawPointer(hit) - base
+                guard index + pattern.count <= bytes.count else { return nil }
+                if memcmp(hit, pattern, pattern.count) == 0 { return index }
                 index += 1
             }
             return nil

@@ -86,7 +86,10 @@ struct Finding: Sendable {
     /// Nothing is known of the content: the EICAR test text is malicious, everything else clean.
     init(content: ArraySlice<UInt8>) {
         self.init(verdict: "clean")
-        guard content.firstRange(of: Array("EICAR-STANDARD-ANTIVIRUS-TEST-FILE".utf8)) != nil else { return }
+        // The text stands alone in its file.
+        guard content.prefix(4096).firstRange(of: Array("EICAR-STANDARD-ANTIVIRUS-TEST-FILE".utf8)) != nil else {
+            return
+        }
         verdict = "malicious"
         classifications = ["Test"]
         threatNames = ["EICAR-Test-File"]

@@ -2,6 +2,7 @@
 
 import Base
 import HTTPServer
+import Hashing
 import JSON
 import SimulatorKit
 import Synchronization
@@ -172,7 +173,7 @@ final class VMRayVendor: SimulatedVendor {
         let name =
             form["sample_filename_b64enc"].flatMap { Base64.decode($0.text) } ?? Array((file.fileName ?? "").utf8)
         fields["filename"] = .string(String(decoding: name, as: UTF8.self))
-        let hash = ContentHash.of(file.content)
+        let hash = Hex.encode(file.content.withUnsafeBytes { SHA256.digest($0) })
         let now = clock.now
         return state.withLock { state in
             let known = state.archive.sample(hash)

@@ -13,3 +13,8 @@ static inline int sp_inflate_init_any(z_stream *stream) { return inflateInit2(st
 
 /// Raw deflate data, which some servers send under the name "deflate".
 static inline int sp_inflate_init_raw(z_stream *stream) { return inflateInit2(stream, -15); }
+
+/// Raw deflate data, as it stands in zip archives.
+static inline int sp_deflate_init_raw(z_stream *stream, int level) {
+    return deflateInit2(stream, level, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY);
+}

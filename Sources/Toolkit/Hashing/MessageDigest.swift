@@ -67,3 +67,30 @@ public enum HMACSHA256 {
         return code.count == expected.count && CRYPTO_memcmp(code, expected, expected.count) == 0
     }
 }
+
+/// SHA-256 of bytes that come in pieces.
+public struct RunningSHA256: ~Copyable {
+    private let context: OpaquePointer
+
+    public init() {
+        guard let context = EVP_MD_CTX_new(),
+            EVP_DigestInit_ex(context, MessageDigest.sha256.algorithm, nil) == 1
+        else { preconditionFailure("libcrypto has no memory for a digest") }
+        self.context = context
+    }
+
+    deinit { EVP_MD_CTX_free(context) }
+
+    public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        precondition(EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1, "libcrypto failed to hash")
+    }
+
+    /// Of all pieces so far; nothing more can be added.
+    public consuming func finish() -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: MessageDigest.sha256.byteCount) { output, count in
+            var written: UInt32 = 0
+            precondition(EVP_DigestFinal_ex(context, output.baseAddress, &written) == 1, "libcrypto failed to hash")
+            count = Int(written)
+        }
+    }
+}

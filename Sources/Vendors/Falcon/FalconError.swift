@@ -149,6 +149,7 @@ public struct FalconScope: Sendable, Hashable, CustomStringConvertible, Expressi
     public static let eventStreamsRead: FalconScope = "Event streams: Read"
     public static let threatGraphRead: FalconScope = "Threatgraph: Read"
     public static let detectsRead: FalconScope = "Detections: Read"
+    public static let detectsWrite: FalconScope = "Detections: Write"
     public static let legacyIOCRead: FalconScope = "IOCs (Indicators of Compromise): Read"
     public static let alertsRead: FalconScope = "Alerts: Read"
     public static let alertsWrite: FalconScope = "Alerts: Write"

@@ -24,5 +24,15 @@ extension CodeReference {
             .init("vmray.content", "The sample could not be read while it was sent."),
             .init("vmray.configuration", "The key, the name or the URL can't be sent as it is.", "Correct it."),
             .init("vmray.cancelled", "The process stopped during a call."),
+            .init(
+                "sample.integrity",
+                "Falcon's archive does not hold the sample alone, encrypted, under its name and with its SHA-256.",
+                "Nothing was submitted. Look whether a proxy changes downloads."),
+            .init(
+                "sample.too_large", "The sample declares, or unpacks to, more than VMRAY_MAX_SAMPLE_SIZE.",
+                "Raise it if VMRay takes such files; then `sallyport triage SHA256`."),
+            .init(
+                "sample.spool", "The encrypted archive could not be kept while the sample was checked.",
+                "Look at VMRAY_DOWNLOAD_DIR: permissions and free space."),
         ])
 }

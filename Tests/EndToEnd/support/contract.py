@@ -43,3 +43,18 @@ def judge_request(method: str, path: str, query: dict[str, Any], body: Any) -> N
     schema = operation.get("strict_body_schema") or operation.get("body_schema")
     if schema and body is not None:
         jsonschema.validate(body, schema, format_checker=jsonschema.FormatChecker())
+
+
+def model_alert(composite_id: str, **members: Any) -> dict[str, Any]:
+    """An alert with every member that the vendor's model requires."""
+    schema = operations()["PostEntitiesAlertsV2"]["response_schema"]["$defs"]
+    [model] = [one for one in schema.values() if "aggregate_id" in one.get("properties", {})]
+
+    def sample(member: dict[str, Any]) -> Any:
+        kind = member["type"] if isinstance(member.get("type"), str) else (member.get("type") or ["string"])[0]
+        if member.get("format") == "date-time":
+            return "2026-02-14T09:00:00Z"
+        return {"integer": 1, "number": 1, "boolean": False, "array": [], "object": {}}.get(kind, "x")
+
+    required = {name: sample(model["properties"][name]) for name in model["required"]}
+    return {**required, "composite_id": composite_id, **members}

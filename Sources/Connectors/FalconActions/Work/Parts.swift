@@ -96,25 +96,6 @@ extension FalconError {
         }
     }
 
-    /// The HTTP status it stands for; 0 where there was no answer.
-    var status: Int {
-        switch self {
-        case .badRequest: 400
-        case .unauthorized: 401
-        case .credentialsRefused(let status, _): status
-        case .missingScope: 403
-        case .notFound: 404
-        case .conflict: 409
-        case .rateLimited: 429
-        case .tooLarge(let status, _), .unavailable(let status, _): status
-        case .quotaExceeded: 400
-        default: 0
-        }
-    }
-
-    /// Whether an API is there no more.
-    var isGone: Bool { [404, 405, 410].contains(status) }
-
     func message(for id: String) -> FalconMessage {
         FalconMessage(code: status, message: messages.first?.message ?? description, id: id)
     }

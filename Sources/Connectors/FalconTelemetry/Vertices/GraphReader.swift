@@ -84,7 +84,7 @@ final class GraphReader: Sendable {
             }
             return .found(lines)
         } catch {
-            if Self.isGone(error) {
+            if error.isGone {
                 return .nothing(reason: "the detections API is decommissioned: \(error.description)")
             }
             return .later(Self.wait(after: error, attempt: attempt), error)
@@ -239,15 +239,6 @@ final class GraphReader: Sendable {
     private static func unique(_ rows: [[String]]) -> [String] {
         var seen: Set<String> = []
         return rows.flatMap(\.self).filter { seen.insert($0).inserted }
-    }
-
-    /// The decommissioned API's last words.
-    private static func isGone(_ error: FalconError) -> Bool {
-        switch error {
-        case .notFound: true
-        case .unavailable(let status, _): [405, 410].contains(status)
-        default: false
-        }
     }
 
     private static func wait(after error: FalconError, attempt: Int) -> Duration {

@@ -3,10 +3,16 @@
 import HTTPServer
 import JSON
 
-/// Alerts, cases, and the incidents API that goes away (Falcon API, 5, 6, 12).
+/// Alerts, and the incidents API that goes away (Falcon API, 5, 6).
 extension Entities {
     mutating func answerAlerts(_ operation: FalconOperation, _ call: EntityCall) -> ServerResponse? {
         switch operation {
+        case .alertQuery, .alertDetails, .alertCombined, .alertUpdate, .alertUpdateV2:
+            if call.caller.settings.refusesAlerts { return call.refuse(403, "access denied, authorization failed") }
+        default: break
+        }
+        switch operation {
+        case .alertCombined: return combinedAlerts(call)
         case .alertQuery:
             do throws(Refusal) {
                 let ids = try call.selected(alerts.rows).compactMap { $0["composite_id"]?.string }
@@ -19,27 +25,46 @@ extension Entities {
                 return call.refuse(400, "composite_ids: 1 to 1000 are allowed")
             }
             return call.give(ids.compactMap { alerts[$0].map(JSONValue.object) })
-        case .alertUpdate: return updateAlerts(call)
-        case .caseDetails: return call.entities(call.ids(), limit: 500) { cases[$0] }
+        case .alertUpdate: return updateAlerts(call, call.ids("composite_ids"))
+        case .alertUpdateV2: return updateAlerts(call, call.ids())
         case .incidentDetails: return call.entities(call.ids(), limit: 500) { incidents[$0] }
         case .behaviorDetails: return call.entities(call.ids(), limit: 500) { behaviors[$0] }
         default: return nil
         }
     }
 
-    private mutating func updateAlerts(_ call: EntityCall) -> ServerResponse {
-        let ids = call.ids("composite_ids")
+    /// Pages by a cursor that even the last one carries; the one behind it is empty.
+    private func combinedAlerts(_ call: EntityCall) -> ServerResponse {
+        let limit = call.body?["limit"]?.int.map { Int($0) } ?? 100
+        guard (1...1000).contains(limit) else { return call.refuse(400, "invalid limit: must be between 1 and 1000") }
+        let after = call.body?["after"]?.string ?? ""
+        guard let start = after.isEmpty ? 0 : Int(after.dropFirst("alerts-".count)), start >= 0 else {
+            return call.refuse(400, "invalid after")
+        }
+        let found: [JSONObject]
+        do throws(Refusal) {
+            found = try EntityCall.selected(
+                alerts.rows, call.body?["filter"]?.string, call.body?["sort"]?.string)
+        } catch { return call.refuse(400, error.message) }
+        let page = found.dropFirst(start).prefix(call.capped(limit))
+        var envelope = Envelope()
+        envelope.paging = .init(limit: limit, total: found.count)
+        if !page.isEmpty { envelope.paging?.after = "alerts-\(start + page.count)" }
+        envelope.poweredBy = "detectsapi"
+        return envelope.response(call.caller.trace) { writer in for alert in page { writer.value(.object(alert)) } }
+    }
+
+    private mutating func updateAlerts(_ call: EntityCall, _ ids: [String]) -> ServerResponse {
         guard !ids.isEmpty, ids.count <= 1000 else { return call.refuse(400, "composite_ids: 1 to 1000 are allowed") }
         let parameters = (call.body?["action_parameters"]?.array ?? []).map {
             (name: $0["name"]?.string ?? "", value: $0["value"]?.string ?? "")
         }
         guard !parameters.isEmpty else { return call.refuse(400, "action_parameters is required") }
-        let statuses = ["new", "in_progress", "reopened", "closed"]
         for parameter in parameters {
             guard Self.alertActions.contains(parameter.name) else {
                 return call.refuse(400, "invalid action parameter '\(parameter.name)'")
             }
-            guard parameter.name != "update_status" || statuses.contains(parameter.value) else {
+            guard parameter.name != "update_status" || Self.alertStatuses.contains(parameter.value) else {
                 return call.refuse(400, "invalid status '\(parameter.value)'")
             }
         }
@@ -62,6 +87,8 @@ extension Entities {
         envelope.poweredBy = "detectsapi"
         return envelope.response(call.caller.trace)
     }
+
+    static let alertStatuses: Set = ["new", "in_progress", "reopened", "closed"]
 
     private static let alertActions: Set<String> = [
         "add_tag", "append_comment", "assign_to_name", "assign_to_user_id", "assign_to_uuid", "remove_tag",

@@ -73,11 +73,19 @@ extension Entities {
         return envelope.response(call.caller.trace) { writer in for id in ids.prefix(limit) { writer.string(id) } }
     }
 
-    /// The state follows at once: a simulator has no sensors to wait for.
+    /// Containments that are due have taken place.
+    mutating func settle(at now: Int64) {
+        for (id, change) in pending where change.moment <= now {
+            hosts[id]?["status"] = .string(change.status)
+            pending[id] = nil
+        }
+    }
+
+    /// The state follows at once, unless a containment is told to take its time.
     private mutating func act(_ call: EntityCall) -> ServerResponse {
         let ids = call.ids()
         let known: [String: (member: String, value: String, from: Set<String>)] = [
-            "contain": ("status", "contained", ["normal"]),
+            "contain": ("status", "contained", ["normal", "lift_containment_pending"]),
             "lift_containment": ("status", "normal", ["contained", "containment_pending"]),
             "detection_suppress": ("detection_suppression_status", "suppressed", []),
             "detection_unsuppress": ("detection_suppression_status", "unsuppressed", []),
@@ -98,13 +106,22 @@ extension Entities {
             if action.member == "hidden" {
                 if name == "hide_host" { hosts.hidden.insert(id) } else { hosts.hidden.remove(id) }
             } else {
-                hosts[id]?[action.member] = .string(action.value)
+                become(action.value, action.member, id, call.caller)
             }
         }
         return call.give(
             there.map { ["id": .string($0), "path": .string("/devices/entities/devices/v1?ids=\($0)")] },
             unknown.map { .init(code: 404, message: "no such host", id: $0) },
             status: there.isEmpty ? 404 : 202)
+    }
+
+    private mutating func become(_ value: String, _ member: String, _ id: String, _ caller: Caller) {
+        guard member == "status", caller.settings.containmentMilliseconds > 0 else {
+            hosts[id]?[member] = .string(value)
+            return
+        }
+        hosts[id]?[member] = .string(value == "contained" ? "containment_pending" : "lift_containment_pending")
+        pending[id] = Pending(status: value, moment: caller.now + Int64(caller.settings.containmentMilliseconds))
     }
 
     private func onlineStates(_ call: EntityCall) -> ServerResponse {

@@ -9,6 +9,9 @@ struct Entities: Sendable {
     var groups = EntityTable(key: "id")
     var alerts = EntityTable(key: "composite_id")
     var cases = EntityTable(key: "id")
+    var messageCases = EntityTable(key: "id")
+    var quarantinedFiles = EntityTable(key: "id")
+    var samples = SampleShelf()
     var incidents = EntityTable(key: "incident_id")
     var behaviors = EntityTable(key: "behavior_id")
     var policies = EntityTable(key: "id")
@@ -18,7 +21,17 @@ struct Entities: Sendable {
     var logins = EntityTable(key: "device_id")
     /// Open scrolls: the ids that are left, by cursor.
     var scrolls: [String: Scroll] = [:]
+    /// Containments that have begun: what the host becomes, and when.
+    var pending: [String: Pending] = [:]
+    /// What was done, in its order, and what was asked wrongly; the oldest are forgotten.
+    private(set) var acts: [JSONObject] = []
+    private(set) var violations: [JSONObject] = []
     var made = 0
+
+    struct Pending: Sendable {
+        let status: String
+        let moment: Int64
+    }
 
     struct Scroll: Sendable {
         let ids: [String]
@@ -34,6 +47,8 @@ struct Entities: Sendable {
         case "host_groups": put(&groups)
         case "alerts": put(&alerts)
         case "cases": put(&cases)
+        case "message_cases": put(&messageCases)
+        case "quarantined_files": put(&quarantinedFiles)
         case "incidents": put(&incidents)
         case "behaviors": put(&behaviors)
         case "policies": put(&policies)
@@ -51,6 +66,8 @@ struct Entities: Sendable {
         case "host_groups": groups.rows
         case "alerts": alerts.rows
         case "cases": cases.rows
+        case "message_cases": messageCases.rows
+        case "quarantined_files": quarantinedFiles.rows
         case "incidents": incidents.rows
         case "behaviors": behaviors.rows
         case "policies": policies.rows
@@ -65,8 +82,36 @@ struct Entities: Sendable {
         to operation: FalconOperation, _ request: ServerRequest, _ caller: Caller
     ) -> ServerResponse? {
         let call = EntityCall(request, caller)
-        return answerHosts(operation, call) ?? answerAlerts(operation, call) ?? answerPolicies(operation, call)
-            ?? answerUsers(operation, call)
+        if let problem = operation.contract?.problem(call) {
+            Self.note(["operation": .string(operation.rawValue), "problem": .string(problem)], in: &violations)
+            return call.refuse(400, problem)
+        }
+        settle(at: caller.now)
+        let response = answer(to: operation, call)
+        if Self.acting.contains(operation), let response, response.status < 300 {
+            Self.note(
+                [
+                    "operation": .string(operation.rawValue),
+                    "action": call.query["action_name"].map { .string($0) } ?? nil,
+                    "body": call.body ?? nil,
+                ], in: &acts)
+        }
+        return response
+    }
+
+    private mutating func answer(to operation: FalconOperation, _ call: EntityCall) -> ServerResponse? {
+        answerHosts(operation, call) ?? answerAlerts(operation, call) ?? answerPolicies(operation, call)
+            ?? answerUsers(operation, call) ?? answerQuarantine(operation, call) ?? answerCases(operation, call)
+            ?? answerDetections(operation, call) ?? samples.answer(to: operation, call)
+    }
+
+    private static let acting: Set<FalconOperation> = [
+        .alertUpdate, .alertUpdateV2, .caseCreate, .detectUpdate, .deviceAction, .messageCaseCreate, .quarantineUpdate,
+    ]
+
+    private static func note(_ line: JSONObject, in list: inout [JSONObject]) {
+        if list.count == 100_000 { list.removeFirst(50_000) }
+        list.append(line)
     }
 }
 
@@ -74,10 +119,12 @@ struct Entities: Sendable {
 struct EntityCall {
     let query: QueryItems
     let body: JSONValue?
+    let hasBody: Bool
     let caller: Caller
 
     init(_ request: ServerRequest, _ caller: Caller) {
         query = request.query
+        hasBody = !request.body.isEmpty
         body = request.body.isEmpty ? nil : try? JSONValue(parsing: request.body)
         self.caller = caller
     }
@@ -136,17 +183,23 @@ struct EntityCall {
         guard offset >= 0, window.map({ offset + limit <= $0 }) ?? true else {
             return refuse(400, "limit + offset must be less than 10000")
         }
-        let page = ids.dropFirst(offset).prefix(limit)
+        let page = ids.dropFirst(offset).prefix(capped(limit))
         var envelope = Envelope()
         envelope.paging = .init(limit: limit, offset: echoes ? offset : offset + page.count, total: ids.count)
         envelope.poweredBy = "simulator"
         return envelope.response(caller.trace) { writer in for id in page { writer.string(id) } }
     }
 
+    func capped(_ limit: Int) -> Int { min(limit, caller.settings.pageCap ?? limit) }
+
     /// Objects that a request's filter takes, in its order.
     func selected(_ objects: [JSONObject]) throws(Refusal) -> [JSONObject] {
-        let filter = try EntityFilter(query["filter"] ?? "")
+        try Self.selected(objects, query["filter"], query["sort"])
+    }
+
+    static func selected(_ objects: [JSONObject], _ filter: String?, _ sort: String?) throws(Refusal) -> [JSONObject] {
+        let filter = try EntityFilter(filter ?? "")
         let taken = filter.isEmpty ? objects : objects.filter { filter.matches($0) }
-        return query["sort"].flatMap { EntityOrder($0) }?.sorted(taken) ?? taken
+        return sort.flatMap { EntityOrder($0) }?.sorted(taken) ?? taken
     }
 }

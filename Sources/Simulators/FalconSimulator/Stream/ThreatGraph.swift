@@ -28,6 +28,7 @@ final class ThreatGraph: Sendable {
 
     func reset() { state.withLock { $0 = State() } }
     func knows(_ compositeID: String) -> Bool { state.withLock { $0.alerts[compositeID] != nil } }
+    var hasDetections: Bool { state.withLock { $0.hasDetections } }
     func change(_ body: (inout State) -> Void) { state.withLock { body(&$0) } }
 
     func answer(
@@ -43,11 +44,7 @@ final class ThreatGraph: Sendable {
             return list(ids.compactMap { vertex($0, part, state) }, trace)
         case .alerts: return entities(request, "composite_ids", trace) { alert($0, state) }
         case .alertQuery: return query(request, state, trace)
-        case .detections:
-            guard state.hasDetections else {
-                return Envelope.refused(404, ["404: Page Not Found"], hasResources: false).response(trace)
-            }
-            return entities(request, "ids", trace) { state.detections[$0] }
+        case .detections: return entities(request, "ids", trace) { state.detections[$0] }
         case .list, .refresh, .read: return refused("no graph operation", trace)
         }
     }

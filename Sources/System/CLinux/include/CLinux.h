@@ -17,3 +17,7 @@ ptrdiff_t sp_last_index_of(const void *data, int byte, size_t size);
 long sp_file_system_kind(const char *path);
 /// A descriptor (non-blocking eventfd) by which a thread is woken from `poll`; -1 when there are no more.
 int sp_wake_descriptor(void);
+
+/// A new file below `folder` for this user alone that has no name (O_TMPFILE), or loses it at once where the file system
+/// knows no such files; -1 on failure.
+int sp_nameless_file(const char *folder);
