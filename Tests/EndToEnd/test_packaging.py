@@ -55,3 +55,23 @@ def test_the_debian_package_holds_a_program_that_starts(binary: Path, tmp_path: 
     depends = subprocess.run(["dpkg-deb", "--field", made, "Depends"], check=True, capture_output=True, text=True).stdout
     image = (PACKAGING / "container/Containerfile").read_text()
     assert {name for name in depends.strip().split(", ") if name not in ("libc6", "libgcc-s1")} <= set(image.split())
+
+
+def test_every_image_of_the_examples_can_be_built_and_starts_its_job(sallyport: Sallyport) -> None:
+    stages = re.split(r"^FROM ", (PACKAGING / "container/Containerfile").read_text(), flags=re.MULTILINE)
+    commands = {
+        name.group(1): json.loads(command.group(1))
+        for stage in stages
+        if (name := re.match(r"\S+ AS (\S+)", stage)) and (command := re.search(r"^CMD (.+)$", stage, re.MULTILINE))
+    }
+    asked: set[str] = set()
+    for file in (ROOT / "examples").glob("*/compose-*.yaml"):
+        for service in yaml.safe_load(file.read_text())["services"].values():
+            name, _, version = service["image"].removeprefix("sallyport/").partition(":")
+            if not service["image"].startswith("sallyport/"):
+                continue
+            assert f"sallyport {version}" in sallyport.run("version").out, file
+            asked.add(name)
+    assert len(asked) >= 7 and asked <= commands.keys()
+    for name in asked:
+        assert sallyport.run(*commands[name], "--help").status == 0, name
