@@ -94,3 +94,20 @@ def test_refusals_are_those_of_the_vendor(client: VMRayRESTAPI, vmray: VMRaySimu
         with pytest.raises(VMRayRESTAPIError) as refusal:
             VMRayRESTAPI(vmray.url, key).call("GET", path)
         assert refusal.value.status_code == status
+
+
+# covers: triage:simulator_vmray_strict
+def test_fields_that_no_submission_has_are_refused_and_counted(client: VMRayRESTAPI, vmray: VMRaySimulator) -> None:
+    with pytest.raises(VMRayRESTAPIError, match="colour"):
+        submit(client, b"alpha", colour="red")
+    submit(client, b"alpha", max_jobs=1)
+    state = vmray.get("state")
+    assert state["violations"] == ["Unknown parameter: colour"] and state["submissions"] == 1
+
+
+def test_no_more_analyses_run_than_there_are_machines(client: VMRayRESTAPI, vmray: VMRaySimulator) -> None:
+    vmray.settings(machines=2, analysis_ms=3_600_000)
+    for number in range(5):
+        submit(client, b"%d" % number)
+    vmray.post("clock", {"now": "2099-01-01T00:00:00Z"})
+    assert vmray.get("state")["most_running"] == 2

@@ -93,6 +93,21 @@ struct Archive: Sendable {
         return (sample, submission)
     }
 
+    /// The most analyses that have run at once.
+    func mostRunning(_ now: Instant) -> Int {
+        var changes: [(at: Int64, by: Int)] = []
+        for submission in submissions where submission.begins <= now {
+            changes.append((submission.begins.milliseconds, 1))
+            if let ends = submission.ends, ends <= now { changes.append((ends.milliseconds, -1)) }
+        }
+        var running = 0
+        // One that ends makes room before another begins.
+        return changes.sorted { $0.at == $1.at ? $0.by < $1.by : $0.at < $1.at }.reduce(0) { most, change in
+            running += change.by
+            return max(most, running)
+        }
+    }
+
     func isAnalysed(_ sample: Sample, _ now: Instant) -> Bool {
         sample.isPrepared || submissions.contains { $0.sample == sample.id && $0.isFinished(now) }
     }

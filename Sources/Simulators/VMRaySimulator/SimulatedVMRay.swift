@@ -14,6 +14,7 @@ public import SimulatorKit
 /// | `POST /_admin/findings` `{"<sha256>":{"verdict":"malicious","classifications":[],"threat_names":[],"iocs":{"malicious":{"files":[…]}},"fails":false,"hangs":false,"rejection":"…"}}` | what an analysis of that content will end with |
 /// | `POST /_admin/samples`, the same | such samples are known already |
 /// | `GET /_admin/submissions` | one line each: file name, fields, SHA-256, bytes |
+/// | `GET /_admin/state` | how many submissions, the most analyses at once, what clients sent that no call takes |
 /// | `POST /_admin/settings` `{"queue_ms":0,"analysis_ms":1000,"machines":4,"quota":10,"page_size":100,"keys":[],"verdict_keys":[]}` | changes them while it runs |
 ///
 /// Source: VMRay, 1.

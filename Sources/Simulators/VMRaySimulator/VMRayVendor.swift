@@ -12,6 +12,8 @@ final class VMRayVendor: SimulatedVendor {
     private struct State {
         var settings: VMRayConfiguration
         var archive = Archive()
+        /// What clients sent that no call takes; the first ones are kept.
+        var violations: [JSONValue] = []
     }
 
     private let initial: VMRayConfiguration
@@ -167,7 +169,10 @@ final class VMRayVendor: SimulatedVendor {
         guard let form = FormData(request), let file = form["sample_file"], file.fileName != nil else {
             return Self.error(400, "Missing parameter: sample_file")
         }
-        if let problem = Self.problem(of: form) { return Self.error(400, problem) }
+        if let problem = Self.problem(of: form) {
+            state.withLock { if $0.violations.count < 1000 { $0.violations.append(.string(problem)) } }
+            return Self.error(400, problem)
+        }
         var fields: JSONObject = [:]
         for part in form.parts where part.name != "sample_file" { fields[part.name] = .string(part.text) }
         let name =
@@ -201,7 +206,15 @@ final class VMRayVendor: SimulatedVendor {
         "reputation", "reputation_static", "reputation_static_dynamic", "static_dynamic", "static",
     ]
 
+    private static let fields: Set = [
+        "analyzer_mode", "archive_password", "comment", "document_password", "max_jobs", "reanalyze", "sample_file",
+        "sample_filename_b64enc", "sample_type", "shareable", "tags", "user_config",
+    ]
+
     private static func problem(of form: FormData) -> String? {
+        if let part = form.parts.first(where: { !fields.contains($0.name) }) {
+            return "Unknown parameter: \(part.name)"
+        }
         if let mode = form["analyzer_mode"]?.text, !modes.contains(mode) { return "Invalid parameter: analyzer_mode" }
         if let tags = form["tags"]?.text, tags.contains(" ") { return "Invalid parameter: tags" }
         if let config = form["user_config"], (try? JSONValue(parsing: Array(config.content)))?.object == nil {
@@ -272,6 +285,16 @@ final class VMRayVendor: SimulatedVendor {
                 }
             }
             return .now(.lines(lines))
+        }
+        router.get("/_admin/state") { [self] _ in
+            let now = clock.now
+            let answer: JSONValue = state.withLock { state in
+                [
+                    "submissions": .int(state.archive.submissions.count),
+                    "most_running": .int(state.archive.mostRunning(now)), "violations": .array(state.violations),
+                ]
+            }
+            return .now(.json(answer))
         }
         router.post("/_admin/settings") { [self] request in
             guard let changes = request.json?.object else { return .now(.problem("send an object of settings")) }
