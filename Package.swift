@@ -200,7 +200,8 @@ let package = Package(
         tests(
             "FalconTelemetryTests",
             [
-                "Base", "ConnectorKit", "Engine", "Falcon", "FalconTelemetry", "HTTPClient", "JSON", "Sekoia",
+                "Base", "CRdKafka", "ConnectorKit", "Engine", "Falcon", "FalconTelemetry", "HTTPClient", "JSON",
+                "Sekoia",
                 "Storage",
                 "Telemetry", "TestKit", "Vectors",
             ]),
@@ -224,14 +225,15 @@ let package = Package(
                 "Storage",
                 "Telemetry", "TestKit", "Vectors",
             ]),
-        tests("ConnectorKitTests", ["Base", "ConnectorKit", "HTTPClient", "TestKit"]),
+        tests("ConnectorKitTests", ["Base", "ConnectorKit", "Engine", "HTTPClient", "TestKit"]),
         tests(
             "FalconActionsTests",
             ["Base", "Engine", "Falcon", "FalconActions", "HTTPClient", "JSON", "Telemetry", "TestKit", "Vectors"]),
         tests(
             "FalconInventoriesTests",
             [
-                "Base", "Falcon", "FalconInventories", "HTTPClient", "JSON", "OCSF", "Telemetry", "TestKit", "Vectors",
+                "Base", "Falcon", "FalconInventories", "HTTPClient", "JSON", "OCSF", "Storage", "Telemetry", "TestKit",
+                "Vectors",
             ]),
         tests(
             "HarfangLabIntelTests",

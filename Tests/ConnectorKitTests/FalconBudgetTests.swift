@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Engine
 import HTTPClient
 import TestKit
 import Testing
@@ -27,6 +28,22 @@ import Testing
         let budget = FalconBudget(perMinute: 6000, time: time)
         let taken = try await seconds(1000, "falcon.device_query", budget, time)
         #expect(taken > 9.8 && taken < 10.1)
+    }
+
+    // covers: budget:shared, budget:telemetry, budget:inventories, budget:indicators
+    @Test func `connectors of one tenant share one, whatever each does; another tenant has its own`() async throws {
+        let time = TestTime(jumping: true)
+        let parts = SharedParts()
+        func budget(_ tenant: String) -> FalconBudget {
+            FalconBudget.shared(in: parts, tenant: tenant, perMinute: 6000, time: time)
+        }
+        let begin = time.uptime
+        for operation in ["falcon.feed_list", "falcon.device_details", "falcon.ioc_create"] {
+            _ = try await seconds(400, operation, budget("a"), time)
+        }
+        let taken = (time.uptime - begin).inSeconds
+        #expect(taken > 11.8 && taken < 12.1)
+        #expect(try await seconds(5, "falcon.alert_get", budget("b"), time) < 0.1)
     }
 
     @Test func `ten tokens a second, apart from the calls`() async throws {

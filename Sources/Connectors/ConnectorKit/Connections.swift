@@ -87,10 +87,9 @@ public struct Connections: Sendable {
         let credentials = try FalconCredentials(
             clientID: settings[FalconSettings.clientID], clientSecret: { secret.value() },
             memberCID: settings[FalconSettings.memberCID])
-        let limit = settings[FalconSettings.requestsPerMinute]
-        let budget = context.shared.part("falcon-budget/\(tenant)") {
-            FalconBudget(perMinute: limit, time: context.time)
-        }
+        let budget = FalconBudget.shared(
+            in: context.shared, tenant: tenant, perMinute: settings[FalconSettings.requestsPerMinute],
+            time: context.time)
         let inner = Budgeted(
             inner: try transport("falcon", settings[FalconSettings.verification]) { _ in }, budget: budget)
         return try FalconClient(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import Engine
 import HTTPClient
 
 /// A tenant's request budget, one for all connectors of the process: the minute that the server counts, 100 calls in any
@@ -19,6 +20,13 @@ final class FalconBudget: Sendable {
             name: "falcon_second", limit: max(100, perMinute / 60), per: .seconds(1), followsServer: false, time: time)
         tokens = TokenBucket(
             name: "falcon_tokens", limit: 10, per: .seconds(1), burst: 10, followsServer: false, time: time)
+    }
+
+    /// The one of that tenant in this process, made by the first connector that asks.
+    static func shared(
+        in parts: SharedParts, tenant: String, perMinute: Int, time: any TimeSource
+    ) -> FalconBudget {
+        parts.part("falcon-budget/\(tenant)") { FalconBudget(perMinute: perMinute, time: time) }
     }
 
     func take(_ request: HTTPRequest, by deadline: Deadline) async throws(HTTPError) {
