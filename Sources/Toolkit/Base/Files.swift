@@ -37,3 +37,11 @@ public func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> (written: Int, f
         return (written, nil)
     }
 }
+
+/// Brings the names in a folder to the disk: a file that was made or renamed in it then outlives a loss of power.
+public func syncFolder(_ path: String) {
+    let folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else { return }
+    fsync(folder)
+    close(folder)
+}

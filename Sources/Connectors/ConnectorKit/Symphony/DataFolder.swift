@@ -114,11 +114,7 @@ public actor LocalFolder: DataFolder {
         }
         close(descriptor)
         guard rename(temporary, path) == 0 else { throw failed(name) }
-        let directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        if directory >= 0 {
-            fsync(directory)
-            close(directory)
-        }
+        syncFolder(folder)
     }
 
     private func path(of name: String) throws(SymphonyError) -> String {

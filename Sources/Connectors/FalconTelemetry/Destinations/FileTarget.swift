@@ -94,6 +94,7 @@ actor FileTarget: RelaySink {
     private static func open(_ path: String) -> (Int32, Int)? {
         let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else { return nil }
+        syncFolder(path.lastIndex(of: "/").map { String(path[...$0]) } ?? ".")
         var status = stat()
         fstat(descriptor, &status)
         return (descriptor, wholeLines(descriptor, Int(status.st_size)))
