@@ -33,6 +33,12 @@ public protocol Connector: Sendable {
     func source(of id: String) async throws -> Digest128?
     /// A contribution in words: field → text.
     func describe(_ contribution: [UInt8]) -> [(field: String, text: String)]
+    /// Where to look instead, for a flow that keeps no record of single items.
+    var explanation: String? { get }
+}
+
+extension Connector {
+    public var explanation: String? { nil }
 }
 
 /// What a connector gets from the process it runs in.

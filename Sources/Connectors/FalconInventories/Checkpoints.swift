@@ -19,6 +19,10 @@ actor Checkpoints {
     static let since = "since"
     /// Until where changed devices have been sent.
     static let modified = "modified_until"
+    /// The devices of that very moment which have been sent.
+    static let modifiedDevices = "modified_devices"
+    /// Devices that have left the lists since, and have been told.
+    static let goneDevices = "gone_devices"
     /// A cycle that was under way: what it will have sent at its end, and down to where it has come.
     static let partial = "partial"
 

@@ -65,6 +65,7 @@ public struct DeviceAssetsConnector: Connector {
     public func keys(of value: String) -> [Digest128] { [] }
     public func source(of id: String) async throws -> Digest128? { nil }
     public func describe(_ contribution: [UInt8]) -> [(field: String, text: String)] { [] }
+    public var explanation: String? { Inventory.explanation }
 }
 
 /// People → Sekoia's assets, as OCSF 5003. A drop-in for the user assets of the same module.
@@ -121,4 +122,5 @@ public struct UserAssetsConnector: Connector {
     public func keys(of value: String) -> [Digest128] { [] }
     public func source(of id: String) async throws -> Digest128? { nil }
     public func describe(_ contribution: [UInt8]) -> [(field: String, text: String)] { [] }
+    public var explanation: String? { Inventory.explanation }
 }

@@ -21,7 +21,7 @@ struct DeviceInventory {
     let isResumable: Bool
 
     /// Hosts of one question for details.
-    private static let details = 500
+    static let details = 500
 
     /// One cycle: what a crash has left, then what is new.
     ///
@@ -69,18 +69,22 @@ struct DeviceInventory {
         var listing = DeviceListing(falcon: falcon, filter: filter, sort: Self.order, first: first)
         while let page = try await listing.next() {
             let end = last.flatMap { page.firstIndex(of: $0) }
-            let ids = Array(page[..<(end ?? page.endIndex)])
-            for start in stride(from: 0, to: ids.count, by: Self.details) {
-                let part = Array(ids[start..<min(start + Self.details, ids.count)])
-                let devices = try await devices(part)
-                let fresh = Array(devices.prefix { !Self.isOlder($0, than: since) })
+            let falcon = falcon
+            let parts = Array(page[..<(end ?? page.endIndex)]).parts(of: Self.details)
+            var ahead = try await devices(parts.first ?? [])
+            for index in parts.indices {
+                // While these are sent the next are read.
+                let next = index + 1 < parts.count ? parts[index + 1] : []
+                async let following = Self.devices(next, falcon)
+                let fresh = Array(ahead.prefix { !Self.isOlder($0, than: since) })
                 count += try await send(fresh)
-                if fresh.count < devices.count { return count }
+                if fresh.count < ahead.count { return count }
                 if isResumable, let lowest = fresh.last?.firstSeen, Timestamp(parsing: lowest) != nil {
                     var reached = partial
                     reached.downTo = lowest
                     try await checkpoints.set([Checkpoints.partial: reached.text])
                 }
+                ahead = try await following
             }
             if end != nil { break }
         }
@@ -102,7 +106,10 @@ struct DeviceInventory {
 
     private func device(_ id: String) async throws -> FalconDevice? { try await devices([id]).first }
 
-    private func devices(_ ids: [String]) async throws -> [FalconDevice] {
+    func devices(_ ids: [String]) async throws -> [FalconDevice] { try await Self.devices(ids, falcon) }
+
+    @concurrent
+    private static func devices(_ ids: [String], _ falcon: FalconClient) async throws -> [FalconDevice] {
         guard !ids.isEmpty else { return [] }
         let rows: [FalconDevice]
         do throws(FalconError) { rows = try await falcon.devices(ids) { FalconDevice($0) }.rows } catch {
@@ -113,7 +120,7 @@ struct DeviceInventory {
         return ids.compactMap { byID[$0] }
     }
 
-    private func send(_ devices: [FalconDevice]) async throws -> Int {
+    func send(_ devices: [FalconDevice]) async throws -> Int {
         let known = await groups.groups(devices.flatMap(\.groups))
         let now = Timestamp(microseconds: time.now.milliseconds * 1000)
         var list: [InventoryEvent] = []
@@ -126,43 +133,6 @@ struct DeviceInventory {
         }
         if !list.isEmpty { try await emit(list) }
         return list.count
-    }
-
-    // MARK: Changed and gone
-
-    /// Sends what has changed since the last time, and counts what has left the lists.
-    ///
-    /// - Parameter begin: of the cycle; what has changed while it ran comes with the next.
-    func updates(since begin: Instant) async throws -> Int {
-        guard let until = await checkpoints.value(Checkpoints.modified) else {
-            // The first time everything has just been sent. Falcon's clock may be behind ours.
-            let moment = begin.advanced(by: .seconds(-300)).secondsDescription
-            try await checkpoints.set([Checkpoints.modified: moment])
-            return 0
-        }
-        var count = 0
-        var reached = until
-        while true {
-            let page = try await falcon.queryDevices(
-                "modified_timestamp:>'\(reached)'", sort: "modified_timestamp.asc",
-                limit: FalconClient.maxDevicePage)
-            guard !page.ids.isEmpty else { break }
-            var last = reached
-            for start in stride(from: 0, to: page.ids.count, by: Self.details) {
-                let part = Array(page.ids[start..<min(start + Self.details, page.ids.count)])
-                let changed = try await devices(part)
-                count += try await send(changed)
-                last = changed.compactMap(\.modified).max() ?? last
-            }
-            // A page without a later date would come again for ever.
-            guard last > reached else { break }
-            reached = last
-            try await checkpoints.set([Checkpoints.modified: reached])
-            if page.next == nil { break }
-        }
-        let hidden = try await falcon.queryHiddenDevices("modified_timestamp:>'\(until)'")
-        events.disappeared(Int(clamping: hidden.total ?? Int64(hidden.ids.count)))
-        return count
     }
 
     /// A cycle under way: what the checkpoint will be, and the last date that has been taken.
@@ -276,5 +246,12 @@ actor GroupCache {
             }
         }
         return Dictionary(ids.compactMap { id in (known[id] ?? nil).map { (id, $0) } }) { first, _ in first }
+    }
+}
+
+extension Array {
+    /// Its elements in order, so many at a time.
+    func parts(of count: Int) -> [[Element]] {
+        stride(from: 0, to: self.count, by: count).map { Array(self[$0..<Swift.min($0 + count, self.count)]) }
     }
 }

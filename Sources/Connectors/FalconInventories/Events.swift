@@ -75,10 +75,13 @@ final class InventoryEvents: Sendable {
         }
     }
 
-    func disappeared(_ count: Int) {
-        guard count > 0 else { return }
-        gone.add(count)
-        log.info("Devices have left Falcon's lists", .field("devices", count))
+    /// Sekoia's asset API takes no word of an asset that is gone: only log and metric tell. The first ids are named.
+    func disappeared(_ ids: [String]) {
+        guard !ids.isEmpty else { return }
+        gone.add(ids.count)
+        log.info(
+            "Devices have left Falcon's lists", .field("devices", ids.count),
+            .field("first", ids.prefix(10).joined(separator: " ")))
     }
 
     func failed(_ error: any Error) {

@@ -31,6 +31,11 @@ struct Inventory: Sendable {
         let isDurable: Bool
     }
 
+    /// What `explain` says of a device or a user.
+    static let explanation =
+        "assets are sent without a record of each. `sallyport dlq list` shows those that Sekoia refused, `sallyport plan` what "
+        + "the next cycle would send, and `sallyport action get_device_details --ids ID` what Falcon knows of a device."
+
     static func declareMetrics(in metrics: Metrics) {
         Connections.declareMetrics(in: metrics)
         _ = InventoryEvents(log: .silent, metrics: metrics, flow: "")

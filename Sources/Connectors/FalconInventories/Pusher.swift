@@ -49,16 +49,14 @@ struct Pusher: Sendable {
     ///
     /// - Throws: `CancellationError` when it is to stop; what is left is sent again at the next start.
     func push(_ list: [InventoryEvent]) async throws {
-        var rest = list[...]
-        while !rest.isEmpty {
-            try await withThrowingTaskGroup { group in
-                for _ in 0..<options.inFlight where !rest.isEmpty {
-                    let batch = Array(rest.prefix(options.batchSize))
-                    rest = rest.dropFirst(batch.count)
-                    group.addTask { try await deliver(batch.map { encoded($0) }) }
-                }
-                try await group.waitForAll()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (number, start) in stride(from: 0, to: list.count, by: options.batchSize).enumerated() {
+                // The next one goes as soon as any of those under way is done.
+                if number >= options.inFlight { try await group.next() }
+                let batch = list[start..<min(start + options.batchSize, list.count)]
+                group.addTask { try await deliver(batch.map { encoded($0) }) }
             }
+            try await group.waitForAll()
         }
     }
 

@@ -54,12 +54,17 @@ private struct ExplainCommand {
     func run(_ subject: String, _ configuration: Configuration) async throws -> ExitCode {
         let store = try await SQLiteStore.open(path: StateFolder(configuration.process).file, mode: .reader)
         var isKnown = false
+        var hints: [String] = []
         for flow in configuration.flows {
             let connector = try Offline.connector(flow, configuration, store: store)
+            if let text = connector.explanation { hints.append("\(flow.name): \(text)") }
             isKnown = try await explain(subject, flow.name, connector, store) || isKnown
         }
         await store.close()
-        if !isKnown, !isJSON { Console.write("Nothing is known of “\(subject)”.\n") }
+        if !isKnown, !isJSON {
+            Console.write("Nothing is known of “\(subject)”.\n")
+            for hint in hints { Console.write("  \(hint)\n") }
+        }
         return isKnown ? .ok : .problemFound
     }
 
