@@ -33,6 +33,7 @@ struct VertexWalker: Sendable {
     private let time: any TimeSource
     private let graph: GraphReader
     private let pending: PendingWalks
+    private let handedOver = HandedOver()
 
     static func runner(_ flow: Int64) -> String { "vertices/\(flow)" }
 
@@ -82,6 +83,7 @@ struct VertexWalker: Sendable {
         guard let walk = VertexWalk(payload: job.payload) else {
             return try await store.deleteJob(runner: job.runner, id: job.id, history: [])
         }
+        if handedOver.contains(job.id) { return try await putOff(job) }
         switch await graph.vertices(of: walk, attempt: job.attempts) {
         case .nothing(let reason):
             events.gaveUp(walk.id, reason)
@@ -96,13 +98,18 @@ struct VertexWalker: Sendable {
             guard !lines.isEmpty else {
                 return try await store.deleteJob(runner: job.runner, id: job.id, history: [])
             }
-            // Until they are delivered nobody else takes it up; after a crash it is walked once more.
-            var next = job
-            next.due = time.now.advanced(by: .seconds(600))
-            try await store.updateJob(next, history: [])
+            try await putOff(job)
+            handedOver.insert(job.id, at: time.uptime)
             try await send(lines, of: job, output)
             events.collectedVertices(lines.count)
         }
+    }
+
+    /// Its vertices wait for the target: the row goes once they are delivered. Only after a crash it is walked once more.
+    private func putOff(_ job: Job) async throws {
+        var next = job
+        next.due = time.now.advanced(by: .seconds(600))
+        try await store.updateJob(next, history: [])
     }
 
     private func send(_ lines: [[UInt8]], of job: Job, _ output: BoundedChannel<RelayBatch>) async throws {
@@ -119,6 +126,21 @@ struct VertexWalker: Sendable {
             body.partition = "\(job.runner)/\(job.id)"
             if rest.isEmpty { body.origin = .job(runner: job.runner, id: job.id) }
             try await output.send(body)
+        }
+    }
+}
+
+/// Walks of this run whose vertices are on their way.
+private final class HandedOver: Sendable {
+    private let walks = Mutex<[String: Duration]>([:])
+
+    func contains(_ id: String) -> Bool { walks.withLock { $0[id] != nil } }
+
+    func insert(_ id: String, at now: Duration) {
+        walks.withLock { walks in
+            // Most are delivered within a second, and nobody says so here.
+            if walks.count >= 10_000 { walks = walks.filter { now - $0.value < .seconds(86_400) } }
+            walks[id] = now
         }
     }
 }
