@@ -6,8 +6,10 @@ import CLinux
     import Glibc
 #endif
 
-// Before the first thread: memory stays flat, and secrets in it stay there.
-sp_bound_malloc(2, 256 << 10)
+let arguments = Array(CommandLine.arguments.dropFirst())
+// Before the first thread: memory stays flat, and secrets in it stay there. Simulators may keep what they have: giving
+// each large body back to the system costs them more than taking it in.
+if arguments.first != "simulate" { sp_bound_malloc(2, 256 << 10) }
 sp_forbid_core_dumps()
 
-exit(await CommandLineProgram(.sallyport).run(Array(CommandLine.arguments.dropFirst())).rawValue)
+exit(await CommandLineProgram(.sallyport).run(arguments).rawValue)

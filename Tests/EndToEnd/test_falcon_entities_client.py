@@ -163,6 +163,34 @@ def test_the_official_client_is_content(drive: Callable[[falconpy.OAuth2], None]
     drive(auth)
 
 
+# covers: simulator:streams, act:simulator
+def test_the_official_client_finds_reads_and_prolongs_the_event_stream(
+    auth: falconpy.OAuth2, falcon: FalconSimulator,
+) -> None:
+    falcon.post("feeds", {"partitions": 2, "events": 20})
+    streams = falconpy.EventStreams(auth_object=auth)
+    def listed() -> dict[str, dict[str, Any]]:
+        feeds = rows("listAvailableStreamsOAuth2", streams.list_available_streams(app_id="reader1"))
+        return {feed["dataFeedURL"].split("?")[0].rsplit("/", 1)[1]: feed for feed in feeds}
+
+    assert list(listed()) == ["0", "1"]
+    offsets = []
+    for number in ("0", "1"):
+        assert streams.refresh_active_stream(app_id="reader1", partition=number)["status_code"] == 400, "nobody reads it"
+        feed = listed()[number]
+        request = urllib.request.Request(
+            feed["dataFeedURL"] + "&offset=0", headers={"Authorization": f"Token {feed['sessionToken']['token']}"})
+        with urllib.request.urlopen(request, timeout=30) as events:
+            offsets.append([json.loads(events.readline())["metadata"]["offset"] for _ in range(20)])
+            prolonged = streams.refresh_active_stream(app_id="reader1", partition=number)
+            judge_answer("refreshActiveStreamSession", prolonged["status_code"], prolonged["body"])
+            assert number not in listed(), "an open session is not listed under its appId"
+    assert all(numbers == sorted(set(numbers)) for numbers in offsets) and offsets[0] != offsets[1]
+    assert streams.list_available_streams(app_id="x" * 33)["status_code"] == 400
+    falcon.scopes("alerts:read")
+    assert streams.list_available_streams(app_id="reader2")["status_code"] in (401, 403)
+
+
 def test_each_area_has_a_scope_of_its_own(auth: falconpy.OAuth2, falcon: FalconSimulator) -> None:
     falcon.scopes("alerts:read")
     assert falconpy.Hosts(auth_object=auth).query_devices_by_filter()["status_code"] in (401, 403)

@@ -163,6 +163,38 @@ import Vectors
         #expect(batches.map(\.skipped).reduce(0, +) == 2)
     }
 
+    // covers: stream:gap-at-connection
+    @Test(arguments: [
+        // The server counts the asked offset in, or it does not; then a hole in the numbering.
+        ([[1, 2], [2, 3], [3, 4]], []), ([[1, 2], [3, 4]], []), ([[1, 2], [2, 5]], []),
+        ([[1, 2], [9]], [LineBatcher.Gap(last: 2, first: 9)]),
+        // Known to count it in: then not even the next one is in order.
+        ([[1, 2], [2, 3], [4]], [LineBatcher.Gap(last: 3, first: 4)]),
+    ])
+    func `tells when a connection does not go on where the last one ended`(
+        _ connections: [[Int]], _ expected: [LineBatcher.Gap]
+    ) {
+        var batcher = LineBatcher(policy())
+        var gaps: [LineBatcher.Gap] = []
+        for offsets in connections {
+            batcher.connected()
+            let text = offsets.map { "{\"metadata\":{\"offset\":\($0)}}\n" }.joined()
+            batcher.take(Array(text.utf8), at: Self.moment) { _ in }
+            if let gap = batcher.takeGap() { gaps.append(gap) }
+        }
+        #expect(gaps == expected && batcher.counts.gaps == expected.count)
+        #expect(batcher.takeGap() == nil)
+    }
+
+    @Test func `tells no gap where the source leaves events out`() {
+        var policy = policy()
+        policy.isWhole = false
+        var batcher = LineBatcher(policy, lastOffset: 4)
+        batcher.connected()
+        batcher.take(Array("{\"metadata\":{\"offset\":90}}\n".utf8), at: Self.moment) { _ in }
+        #expect(batcher.takeGap() == nil && batcher.counts.gaps == 0)
+    }
+
     // covers: key:start_from
     @Test func `leaves out events before the wanted time, but moves past them`() throws {
         var policy = policy()

@@ -27,8 +27,18 @@ import Testing
         var plan = ListingPlan()
         #expect(plan.slot(used: []) == 0)
         let decision = plan.listed(["a", "b"], live: [], used: [])
-        #expect(decision == .init(start: ["a", "b"], wait: .seconds(600)))
+        #expect(decision.start == ["a", "b"] && decision.trouble == nil)
         #expect(plan.slot(used: [0]) == 1)
+        #expect(plan.listed(["a", "b"], live: ["a", "b"], used: [0]) == .init(wait: .seconds(600)))
+    }
+
+    // covers: listing:confirmed
+    @Test func `makes the first listing twice, since a killed run's sessions may hide a feed that nobody knows of`() {
+        var plan = ListingPlan()
+        #expect(plan.listed(["a"], live: [], used: []) == .init(start: ["a"], wait: .seconds(1)))
+        #expect(plan.slot(used: [0]) == 1)
+        #expect(plan.listed(["a", "b"], live: ["a"], used: [0]) == .init(start: ["b"], wait: .seconds(600)))
+        #expect(plan.listed(["a", "b"], live: ["a", "b"], used: [0]).wait == .seconds(600))
     }
 
     // covers: listing:shortened (right after a kill)

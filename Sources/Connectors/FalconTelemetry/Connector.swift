@@ -76,7 +76,7 @@ public struct FalconTelemetryConnector: Connector {
             context, session: session, events: events, connections: connections)
         var limits = RelayCore.Limits()
         limits.inFlight = settings[FalconTelemetrySettings.inFlight]
-        limits.batches = limits.inFlight + 2
+        limits.batches = limits.inFlight + 1
         limits.bytes = max(10 << 20, limits.inFlight * settings[FalconTelemetrySettings.batchBytes].bytes)
         let core = RelayCore(
             identity: .init(flow: flow, target: target, fencingToken: context.fencingToken), limits: limits,
@@ -92,11 +92,12 @@ public struct FalconTelemetryConnector: Connector {
             resume: { root in max(checkpoints[root] ?? 0, imported[root] ?? 0) },
             known: Set(checkpoints.keys), board: board, events: events, time: context.time)
         let walker = settings[FalconTelemetrySettings.vertices] ? walker(falcon, flow, destination, events) : nil
+        let spares = SpareBuffers(limit: limits.inFlight + 2)
         let relay = Relay(
             .init(
                 sink: destination.sink, store: context.store, time: context.time, log: log, status: status,
                 acknowledge: { root, offset in cache?.acknowledge(root, offset) },
-                batch: { letter in destination.batch(of: letter.input) }))
+                batch: { letter in destination.batch(of: letter.input) }, spares: spares))
         let output = BoundedChannel<RelayBatch>(capacity: 1)
         let pipes = BoundedChannel<FeedPipe>(capacity: 16)
         try await withThrowingTaskGroup(of: Bool.self) { group in
@@ -105,7 +106,7 @@ public struct FalconTelemetryConnector: Connector {
                 return true
             }
             group.addTask {
-                await batch(pipes, flow: flow, destination, into: output, events, hasCheckpoint: feeds.resume)
+                await batch(pipes, flow: flow, destination, spares, into: output, events, hasCheckpoint: feeds.resume)
                 output.finish()
                 return false
             }
@@ -134,7 +135,7 @@ public struct FalconTelemetryConnector: Connector {
 
     /// One task for each feed, from its first listing on.
     private func batch(
-        _ pipes: BoundedChannel<FeedPipe>, flow: Int64, _ destination: Destination,
+        _ pipes: BoundedChannel<FeedPipe>, flow: Int64, _ destination: Destination, _ spares: SpareBuffers,
         into output: BoundedChannel<RelayBatch>, _ events: Events, hasCheckpoint: @escaping @Sendable (String) -> UInt64
     ) async {
         let settings = context.settings
@@ -148,6 +149,8 @@ public struct FalconTelemetryConnector: Connector {
                 var policy = LineBatcher.Policy(partition: pipe.root, flow: flow, frame: destination.frame)
                 policy.limits = limits
                 policy.walks = walks
+                policy.spares = spares
+                policy.isWhole = settings[FalconTelemetrySettings.eventTypes].isEmpty
                 if case .time(let time) = start, hasCheckpoint(pipe.root) == 0 { policy.notBefore = time.milliseconds }
                 let ready = policy
                 group.addTask { [time = context.time] in
@@ -221,6 +224,10 @@ public struct FalconTelemetryConnector: Connector {
     public func keys(of value: String) -> [Digest128] { [] }
     public func source(of id: String) async throws -> Digest128? { nil }
     public func describe(_ contribution: [UInt8]) -> [(field: String, text: String)] { [] }
+    public var explanation: String? {
+        "events pass through without a record of each. `sallyport dlq list` shows those that were refused, and the metric "
+            + "sallyport_stream_offset up to where each feed was read."
+    }
 }
 
 extension FeedBoard {

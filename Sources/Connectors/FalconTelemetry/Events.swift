@@ -21,6 +21,7 @@ final class Events: Sendable {
     private let invalid: Counter
     private let repeats: Counter
     private let jumps: Counter
+    private let gaps: Counter
     private let tooOld: Counter
     private let connections: Counter
     private let prolongings: Family<Counter>
@@ -58,6 +59,7 @@ final class Events: Sendable {
         invalid = own("stream_invalid_lines_total", "Lines that are no event")
         repeats = own("stream_repeated_events_total", "Events that came again and were left out")
         jumps = own("stream_offset_jumps_total", "Events whose offset does not follow the last one's")
+        gaps = own("stream_gaps_total", "Connections to feeds that did not go on where the last one ended")
         tooOld = own("stream_old_events_total", "Events before the configured start")
         connections = own("stream_connections_total", "Connections made to feeds")
         prolongings = metrics.counter(
@@ -113,10 +115,17 @@ final class Events: Sendable {
             "A feed broke off and is opened again", .field("stream", root), .field("lasted", end.lasted), .cause(error))
     }
 
-    func gap(_ root: String, after last: UInt64, first: UInt64) {
+    func paused(_ root: String) {
+        log.warning(
+            "The target takes nothing: the feed was closed, and is opened again at its offset once something is taken",
+            .field("stream", root))
+    }
+
+    func gap(_ root: String, _ gap: LineBatcher.Gap) {
+        gaps.add()
         log.warning(
             "The stream does not go on where it ended: the tenant may no longer hold what lies between",
-            .field("stream", root), .field("offset.last", last), .field("offset.first", first))
+            .field("stream", root), .field("offset.last", gap.last), .field("offset.first", gap.first))
     }
 
     func prolonged(_ root: String) {

@@ -26,6 +26,8 @@ final class FeedPipe: Sendable {
         /// When it last lost its connection, or was made.
         var disconnectedSince: Duration
         var end: String?
+        /// When the piece came that waits to be taken in.
+        var waitingSince: Duration?
     }
 
     let root: String
@@ -42,12 +44,16 @@ final class FeedPipe: Sendable {
 
     var snapshot: Snapshot { state.withLock { $0 } }
     var lastOffset: UInt64 { state.withLock { $0.lastOffset } }
+    var waitingSince: Duration? { state.withLock { $0.waitingSince } }
+
+    func isWaiting(since moment: Duration?) { state.withLock { $0.waitingSince = moment } }
 
     func connected() {
         state.withLock { state in
             state.isConnected = true
             state.connections += 1
             state.end = nil
+            state.waitingSince = nil
         }
     }
 
@@ -88,6 +94,7 @@ final class FeedPipe: Sendable {
             }
             batcher.flush(olderThan: linger, at: now) { ready.append($0) }
             note(batcher, newest: ready.last?.newest)
+            if let gap = batcher.takeGap() { events.gap(root, gap) }
             if batcher.counts != reported {
                 events.read(batcher.counts, since: reported, root: root)
                 reported = batcher.counts

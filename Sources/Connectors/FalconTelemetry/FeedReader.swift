@@ -11,12 +11,17 @@ struct FeedEnd: Sendable {
     var error: (any ActionableError)?
     /// The session could not be prolonged.
     var isSessionOver = false
+    /// The target took nothing for so long that the connection was given up.
+    var isPaused = false
     /// How long it was open; zero when it never was.
     var lasted: Duration
 }
 
 /// One connection to a feed, with the prolonging of its session beside it.
 struct FeedReader: Sendable {
+    /// A connection that nobody reads is closed after this; the feed's events wait at the tenant, not in its buffers.
+    static let longestPause = Duration.seconds(600)
+
     let falcon: FalconClient
     let feed: EventFeed
     let appID: String
@@ -41,6 +46,7 @@ struct FeedReader: Sendable {
         let end = await withTaskGroup(of: FeedEnd?.self) { group in
             group.addTask { await read(stream, since: opened) }
             group.addTask { await prolong(since: opened) }
+            group.addTask { await watch(since: opened) }
             var end: FeedEnd?
             for await ended in group {
                 if end == nil { end = ended }
@@ -49,6 +55,11 @@ struct FeedReader: Sendable {
             return end
         }
         stream.cancel()
+        if end?.isPaused == true {
+            let reason = "nothing is taken from it: it was closed and is opened again at its offset"
+            pipe.disconnected(reason, at: time.uptime)
+            events.paused(pipe.root)
+        }
         // Only when everything of this connection has been taken in is it known where the next one begins.
         let seen = BoundedChannel<Void>(capacity: 1)
         if (try? await pipe.inputs.send(.ended(seen))) != nil { _ = await seen.receive() }
@@ -60,12 +71,25 @@ struct FeedReader: Sendable {
     private func read(_ stream: any HTTPStream, since opened: Duration) async -> FeedEnd? {
         do {
             try await pipe.inputs.send(.connected)
-            while let piece = try await stream.next() { try await pipe.inputs.send(.piece(piece)) }
+            while let piece = try await stream.next() {
+                pipe.isWaiting(since: time.uptime)
+                try await pipe.inputs.send(.piece(piece))
+                pipe.isWaiting(since: nil)
+            }
             return FeedEnd(lasted: time.uptime - opened)
         } catch let error as HTTPError {
             return FeedEnd(error: error, lasted: time.uptime - opened)
         } catch {
             return FeedEnd(lasted: time.uptime - opened)
+        }
+    }
+
+    /// Ends when a piece has waited too long to be taken.
+    private func watch(since opened: Duration) async -> FeedEnd? {
+        while true {
+            let waiting = pipe.waitingSince.map { time.uptime - $0 } ?? .zero
+            if waiting >= Self.longestPause { return FeedEnd(isPaused: true, lasted: time.uptime - opened) }
+            do { try await time.sleep(for: Self.longestPause - waiting) } catch { return nil }
         }
     }
 

@@ -58,6 +58,15 @@ struct LineBatcher {
         var notBefore: Int64?
         /// Job runner for events whose vertices are wanted; `nil` for none.
         var walks: String?
+        var spares: SpareBuffers?
+        /// Whether the feed sends all events: where it is filtered at the source, missing offsets tell nothing.
+        var isWhole = true
+    }
+
+    /// What a connection left out between the last event that had been read and its first.
+    struct Gap: Sendable, Hashable {
+        var last: UInt64
+        var first: UInt64
     }
 
     /// Sums since the start, for metrics.
@@ -66,8 +75,10 @@ struct LineBatcher {
         var invalid = 0
         /// Offsets that had been read already.
         var repeats = 0
-        /// Offsets between two events that follow each other: the tenant's numbering has holes of its own.
+        /// Events whose offset does not follow the last one's: the tenant's numbering has holes of its own.
         var jumps = 0
+        /// Connections that did not go on where the last one ended.
+        var gaps = 0
         var tooOld = 0
     }
 
@@ -90,9 +101,12 @@ struct LineBatcher {
     private(set) var openSince: Duration?
     private(set) var lastOffset: UInt64
     private(set) var counts = Counts()
-    /// The first offset after a connection was made, until it is asked for.
+    /// No offset has come since the connection was made.
     private var isFirst = true
-    private(set) var firstOffset: UInt64?
+    /// A server that counts the asked offset in begins with the event that is known already.
+    private var isInclusive = false
+    /// Of the last connection, until it is asked for.
+    private var gap: Gap?
 
     /// - Parameter lastOffset: the last one that is durable; 0 for none.
     init(_ policy: Policy, lastOffset: UInt64 = 0) {
@@ -105,7 +119,12 @@ struct LineBatcher {
         carry = []
         isSkipping = false
         isFirst = true
-        firstOffset = nil
+    }
+
+    /// The gap that the last connection began with, once.
+    mutating func takeGap() -> Gap? {
+        defer { gap = nil }
+        return gap
     }
 
     /// Lines that do not come from the stream as one body, unchecked.
@@ -192,10 +211,7 @@ struct LineBatcher {
             return bury(Array(text), code: "event.invalid", reason, at: now, emit: emit)
         }
         if let offset = facts.offset {
-            if isFirst {
-                isFirst = false
-                firstOffset = offset
-            }
+            if isFirst { begin(at: offset) }
             if offset <= lastOffset {
                 counts.repeats += 1
                 return skip(at: now)
@@ -223,6 +239,19 @@ struct LineBatcher {
         if ends.count >= policy.limits.lines || used >= policy.limits.bytes { close(emit) }
     }
 
+    /// The first offset of a connection: it was asked for the last one that had been read.
+    private mutating func begin(at offset: UInt64) {
+        isFirst = false
+        guard lastOffset > 0, policy.isWhole else { return }
+        if offset <= lastOffset { isInclusive = true }
+        // Holes of the tenant's own numbering can't be told from lost events, unless the server is known to begin with
+        // the event that was asked for.
+        if offset > lastOffset + 1 || isInclusive && offset > lastOffset {
+            counts.gaps += 1
+            gap = Gap(last: lastOffset, first: offset)
+        }
+    }
+
     private mutating func append(_ text: UnsafeRawBufferPointer, emit: (RelayBatch) -> Void) {
         let room = EscapedText.room(for: text.count) + 8
         // A body never outgrows the intake's limit; a line whose worst case does not fit goes into the next one.
@@ -230,8 +259,7 @@ struct LineBatcher {
         if bytes.isEmpty {
             // Room for a few of the longest lines beyond the bound: growing copies.
             let size = min(lastSize + lastSize / 8, policy.limits.bytes) + max(room, 64 << 10)
-            // Not zeroed: what is not written is cut off before anybody sees it.
-            bytes = [UInt8](unsafeUninitializedCapacity: size) { _, count in count = size }
+            bytes = buffer(of: size)
             let head = policy.frame.head
             bytes.replaceSubrange(0..<head.count, with: head)
             used = head.count
@@ -259,6 +287,17 @@ struct LineBatcher {
         }
         ends.append(used)
     }
+
+    /// Not zeroed: what is not written is cut off before anybody sees it.
+    private func buffer(of size: Int) -> [UInt8] {
+        guard var spare = policy.spares?.take(room: size) else {
+            return [UInt8](unsafeUninitializedCapacity: size) { _, count in count = size }
+        }
+        while spare.count < size { spare.append(contentsOf: Self.filler.prefix(size - spare.count)) }
+        return spare
+    }
+
+    private static let filler = [UInt8](repeating: 0, count: 64 << 10)
 
     private mutating func grow(to size: Int) {
         let (old, count) = (bytes, used)

@@ -27,6 +27,8 @@ struct ListingPlan: Sendable {
     private var emptyRounds = 0
     private var failures = 0
     private var shortRuns = 0
+    /// Whether a second appId has been asked for what the first one listed.
+    private var isConfirmed = false
 
     /// - Parameter known: feeds that have a position from an earlier run: the first listing may leave some out, because a
     ///   killed run's sessions are still open.
@@ -58,7 +60,10 @@ struct ListingPlan: Sendable {
         guard !missing.isEmpty else {
             misses = 0
             emptyRounds = 0
-            return Decision(start: start, wait: Self.everything)
+            // The sessions of a killed run hide their feeds from its own appId only, and a feed that this run has never
+            // seen is missed by nobody: so the first listing is made twice, the second time under another appId.
+            isConfirmed = isConfirmed || !used.isEmpty
+            return Decision(start: start, wait: isConfirmed ? Self.everything : .seconds(1))
         }
         misses += 1
         if misses >= Self.slots - used.count, !roots.isEmpty {

@@ -79,7 +79,7 @@ enum FalconTelemetrySettings {
         "event_stream.linger", default: .milliseconds(500), "The longest an event waits for a full body; up to 1 s."
     )
     static let inFlight = Setting<Int>(
-        "event_stream.in_flight", default: 8,
+        "event_stream.in_flight", default: 9,
         "Bodies under way at once, the only ones that can come twice after a crash; 1 keeps strict order."
     ).within(1...64)
 

@@ -16,11 +16,13 @@ public struct Relay: Sendable {
         public var acknowledge: @Sendable (_ partition: String, _ position: UInt64) -> Void
         /// A dead letter's input as a batch again; nil when it can't be.
         public var batch: @Sendable (DeadLetter) -> RelayBatch?
+        /// Where the buffers of taken batches go.
+        public var spares: SpareBuffers?
 
         public init(
             sink: any RelaySink, store: any StateStore, time: any TimeSource, log: Log, status: FlowStatus,
             acknowledge: @escaping @Sendable (_ partition: String, _ position: UInt64) -> Void,
-            batch: @escaping @Sendable (DeadLetter) -> RelayBatch?
+            batch: @escaping @Sendable (DeadLetter) -> RelayBatch?, spares: SpareBuffers? = nil
         ) {
             self.sink = sink
             self.store = store
@@ -29,6 +31,7 @@ public struct Relay: Sendable {
             self.status = status
             self.acknowledge = acknowledge
             self.batch = batch
+            self.spares = spares
         }
     }
 
@@ -118,6 +121,7 @@ public struct Relay: Sendable {
             }
         case .appended(let id, let batch, let result):
             core.appended(id, result: result, inputs: { index, _ in parts.sink.input(index, of: batch) }, at: now)
+            if case .appended = result { parts.spares?.give(batch.bytes) }
         case .committed(let result):
             try result.get()
             core.committed(at: now)

@@ -2,6 +2,7 @@
 
 public import Base
 public import Storage
+import Synchronization
 
 /// A run of records of one partition, laid out as the target wants them: what a ``Relay`` moves.
 ///
@@ -65,4 +66,28 @@ public protocol RelaySink: Sendable {
     func append(_ batch: RelayBatch) async -> RecordResult
     /// A record as it came from the source, for the dead-letter table.
     func input(_ index: Int, of batch: RelayBatch) -> [UInt8]
+}
+
+/// Buffers of batches that are done, for the next ones: giving a megabyte back to the system and asking for it again costs
+/// as much as filling it.
+public final class SpareBuffers: Sendable {
+    private let limit: Int
+    private let buffers = Mutex<[[UInt8]]>([])
+
+    /// - Parameter limit: how many are kept.
+    public init(limit: Int) { self.limit = limit }
+
+    /// One with room for at least so many bytes, and with some content or other.
+    public func take(room: Int) -> [UInt8]? {
+        buffers.withLock { buffers in
+            guard let last = buffers.popLast() else { return nil }
+            return last.capacity >= room ? last : nil
+        }
+    }
+
+    /// Nobody else may write to it any more.
+    public func give(_ buffer: [UInt8]) {
+        guard !buffer.isEmpty else { return }
+        buffers.withLock { if $0.count < limit { $0.append(buffer) } }
+    }
 }
