@@ -22,8 +22,9 @@ extension Command {
             name: "demo", summary: "See it work: OpenCTI to Falcon against simulators, with faults and a kill -9.",
             discussion: """
                 Starts both simulators and the connector as processes of their own, breaks what can break, and compares the \
-                tenant with what the feed's maker meant. Then OpenCTI asks CrowdSec about addresses, and a tenant's event \
-                stream goes to Sekoia's intake, each with another kill. Exit status 0 only if nothing is lost, doubled or wrong.
+                tenant with what the feed's maker meant. Then OpenCTI asks CrowdSec about addresses, the feed becomes rules \
+                in a HarfangLab console whose events become incidents, and a tenant's event stream goes to Sekoia's \
+                intake, each with another kill. Exit status 0 only if nothing is lost, doubled or wrong.
                 """,
             options: [count, seed, keep],
             run: { arguments in
@@ -129,8 +130,9 @@ struct DemoCommand {
         story.connector.signal(SIGTERM)
         _ = await story.connector.exitStatus()
         let isEnriched = try await enrich(openCTI: stage.openCTIURL)
+        let isExchanged = try await exchange(openCTI: stage.openCTIURL)
         let isRelayed = try await relay()
-        return story.isRight && isEnriched && isRelayed
+        return story.isRight && isEnriched && isExchanged && isRelayed
     }
 
     private func judge(_ story: inout Story, _ stage: Stage) async throws {
@@ -207,16 +209,21 @@ struct DemoCommand {
 
     private func removeFolder() {
         for name in ["state.sqlite", "state.sqlite-wal", "state.sqlite-shm", "state.sqlite.lock"] {
-            for state in ["state", "state-enrichment", "state-relay"] { unlink("\(folder)/\(state)/\(name)") }
+            for state in Self.states { unlink("\(folder)/\(state)/\(name)") }
         }
         unlink("\(folder)/state-relay/cache.json")
-        for state in ["state", "state-enrichment", "state-relay"] { rmdir("\(folder)/\(state)") }
-        for name in ["opencti", "falcon", "connector", "crowdsec", "enrichment", "sekoia", "relay"].map({ "\($0).log" })
-        {
-            unlink("\(folder)/\(name)")
-        }
+        for state in Self.states { rmdir("\(folder)/\(state)") }
+        for name in Self.logs { unlink("\(folder)/\(name).log") }
         rmdir(folder)
     }
+
+    private static let states = [
+        "state", "state-enrichment", "state-relay", "state-harfanglab-intel", "state-harfanglab-incidents",
+    ]
+    private static let logs = [
+        "opencti", "falcon", "connector", "crowdsec", "enrichment", "sekoia", "relay", "harfanglab", "harfanglab-intel",
+        "harfanglab-incidents",
+    ]
 
     // MARK: Words
 
