@@ -68,6 +68,7 @@ extension FlowCore {
                 return
             }
             if keys[slot].state == nil, model.mustLookUp(removal) {
+                guard mayRemove(slot, removal) else { return }
                 submit(
                     Operation(kind: .delete, key: keys[slot].key, remoteID: "", content: removal, digest: .zero), slot,
                     at: now)
@@ -83,13 +84,7 @@ extension FlowCore {
             endAttached(slot, .unchanged, code: "absent", reason: "not at the target", at: now)
             return
         }
-        if recovery != .complete, !keys[slot].mayRemove {
-            cancelOperation(slot)
-            keys[slot].isAsking = true
-            let source = keys[slot].attached.last?.source ?? .zero
-            actions.append(.ask(key: keys[slot].key, removal: removal, source: source))
-            return
-        }
+        guard mayRemove(slot, removal) else { return }
         switch remainder {
         case .nothing:
             submit(
@@ -113,6 +108,16 @@ extension FlowCore {
                     kind: .update, key: keys[slot].key, remoteID: keys[slot].remoteID, content: content,
                     digest: digest, isMark: true), slot, at: now)
         }
+    }
+
+    /// Whether every owner is known; else the platform is asked, and its answer decides again.
+    private mutating func mayRemove(_ slot: Int, _ removal: [UInt8]) -> Bool {
+        if recovery == .complete || keys[slot].mayRemove { return true }
+        cancelOperation(slot)
+        keys[slot].isAsking = true
+        let source = keys[slot].attached.last?.source ?? .zero
+        actions.append(.ask(key: keys[slot].key, removal: removal, source: source))
+        return false
     }
 
     /// Takes the platform's word on a removal whose last owner was uncertain.
@@ -208,7 +213,7 @@ extension FlowCore {
                 queues[kind.rawValue].pushBack()
                 break
             }
-            if operation.takesAway, exceedsCeiling(at: now) {
+            if exceedsCeiling(operation, at: now) {
                 queues[kind.rawValue].pushBack()
                 isAwaitingApproval = true
                 actions.append(
@@ -225,8 +230,11 @@ extension FlowCore {
         return slots
     }
 
-    private mutating func exceedsCeiling(at now: Moment) -> Bool {
-        let total = removals.total(at: now.uptime, window: ceiling.window) + removalsUnderWay + 1
+    /// A removal that finds out by itself whether anything is there counts once it has taken something away.
+    private mutating func exceedsCeiling(_ operation: Operation, at now: Moment) -> Bool {
+        guard operation.takesAway || operation.isBlind else { return false }
+        let total =
+            removals.total(at: now.uptime, window: ceiling.window) + removalsUnderWay + (operation.isBlind ? 0 : 1)
         // What was there when the window began: marks are still counted among the entries, deletions are not.
         let entries = entryCount + removals.deleted(at: now.uptime, window: ceiling.window)
         return total > ceiling.count && Double(total) > ceiling.share * Double(entries)

@@ -94,7 +94,9 @@ extension FlowCore {
         successes += 1
         trouble = nil
         // Only what went through: a removal that is sent again after a failure is still one.
-        if operation.takesAway { removals.add(isDeletion: operation.kind == .delete, at: now.uptime) }
+        if operation.takesAway || operation.isBlind {
+            removals.add(isDeletion: operation.kind == .delete, at: now.uptime)
+        }
         let flying = keys[slot].flying
         keys[slot].flying = []
         // What one owner leaves and another still wants is written anew for the other.

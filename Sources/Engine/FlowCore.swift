@@ -245,6 +245,22 @@ public struct Accounting: Sendable, Hashable {
 
     public init() {}
 
+    /// Of two flows together.
+    public static func + (left: Accounting, right: Accounting) -> Accounting {
+        var sum = left
+        sum.itemsRead += right.itemsRead
+        sum.itemsOpen += right.itemsOpen
+        sum.items += right.items
+        sum.effectsRead += right.effectsRead
+        sum.effectsOpen += right.effectsOpen
+        sum.effects += right.effects
+        sum.itemsCommitted += right.itemsCommitted
+        sum.callsSent += right.callsSent
+        sum.operationsSent += right.operationsSent
+        sum.retries += right.retries
+        return sum
+    }
+
     public var holds: Bool {
         itemsRead == itemsOpen + items.total && effectsRead == effectsOpen + effects.total
     }

@@ -193,4 +193,17 @@ import Testing
         bench.settle()
         #expect(bench.sent.described == [["delete domain:a"]] && !bench.core.isAwaitingApproval)
     }
+
+    // covers: guard:blind-removals
+    @Test func `counts what was taken away by value, without an entry of ours`() {
+        var bench = CoreBench(ceiling: DeleteCeiling(count: 2, share: 0.2), entryCount: 0)
+        for number in 0..<4 as Range<UInt64> {
+            // Folded with a create that may have been sent before a crash: looked up at the target.
+            let key = "domain:d\(number)"
+            bench.read(.wants(10 * number + 1, from: number, key), .drops(10 * number + 2, from: number, key))
+            bench.settle()
+            if number < 3 { bench.deliverAll() }
+        }
+        #expect(bench.core.isAwaitingApproval && bench.sent.isEmpty)
+    }
 }

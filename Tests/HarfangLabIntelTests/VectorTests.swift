@@ -29,6 +29,18 @@ struct IntelVector: Sendable, CustomTestStringConvertible {
     @Test func `are all there`() { #expect(IntelVector.all.count == 61) }
 
     // covers: vectors:hl-intel, runs:ledger
+    // covers: hlbug:intel-1 (hl-intel-012 to 014 and 024), hlbug:intel-2 (hl-intel-017 and 022)
+    // covers: hlbug:intel-3 (hl-intel-018 to 020), hlbug:intel-4 (hl-intel-048 and 049)
+    // covers: hlbug:intel-5 (hl-intel-029 and 030), hlbug:intel-6 (hl-intel-032), hlbug:intel-7 (hl-intel-033 and 059)
+    // covers: hlbug:intel-8 (hl-intel-034 and 061), hlbug:intel-9 (hl-intel-045 and 046), hlbug:intel-10 (hl-intel-039)
+    // covers: hlbug:intel-11 (hl-intel-041), hlbug:intel-12 (hl-intel-053)
+    // covers: intel:types (hl-intel-001 to 011), intel:patterns (hl-intel-010 and 015 to 021), intel:observables (hl-intel-023)
+    // covers: intel:re-enable (hl-intel-025), intel:takeover (hl-intel-026), intel:event-fallback (hl-intel-027)
+    // covers: intel:update (hl-intel-028), intel:delete (hl-intel-031), intel:disable (hl-intel-030, 032 and 043)
+    // covers: intel:revoked (hl-intel-036 and 056), intel:expired (hl-intel-054 and 055), intel:sigma (hl-intel-037 to 041)
+    // covers: intel:yara (hl-intel-042, 043 and 045), intel:relations (hl-intel-047 to 050)
+    // covers: intel:ignored (hl-intel-050 to 052), intel:missing (hl-intel-035), intel:handover (hl-intel-059)
+    // covers: intel:stored-id (hl-intel-057 and 058), intel:unchanged (hl-intel-060)
     @Test(arguments: IntelVector.all)
     func `makes the expected calls`(_ vector: IntelVector) async throws {
         let config = vector.json["config"]

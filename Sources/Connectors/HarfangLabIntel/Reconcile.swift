@@ -63,8 +63,9 @@ struct RuleReconciler: Sendable {
                     guard let content = RuleContent(encoded: owner.contribution), content.end > 0,
                         content.end <= now.milliseconds
                     else { continue }
+                    // With the contribution's own time: a change that comes meanwhile is later and stands.
                     var item = Item(
-                        group: SourcePosition(major: 0), position: nil, source: owner.source, time: now,
+                        group: SourcePosition(major: 0), position: nil, source: owner.source, time: owner.event,
                         label: "expired")
                     item.effects = [.state(key: entry.key, .remove(owner.contribution))]
                     items.append(item)
@@ -106,8 +107,9 @@ struct RuleReconciler: Sendable {
         }
     }
 
-    /// IOC rules that the ledger has and the listing does not show, and rules of the other kinds that are gone or
-    /// switched off.
+    /// Rules that the ledger has and the listing did not show: IOC rules that are gone, changed or beyond the console's
+    /// ceiling, and those of the other kinds. Each is asked for by itself, because a listing that moves while it is read
+    /// leaves some out.
     private func findGone(
         _ seen: Set<Digest128>, _ tell: ([ObservedEntry]) async throws -> Void
     ) async throws -> Int {
@@ -119,21 +121,24 @@ struct RuleReconciler: Sendable {
             after = last.id
             var observed: [ObservedEntry] = []
             for entry in page where entry.state == .present && !seen.contains(entry.key) {
-                guard let owner = entry.owners.first, let content = RuleContent(encoded: owner.contribution) else {
-                    continue
-                }
-                let gone = ObservedEntry(key: entry.key, remoteID: "", digest: Digest128(high: 0, low: 0))
+                guard let owner = entry.owners.first, let content = RuleContent(encoded: owner.contribution),
+                    let source = sources[content.subject.kind]
+                else { continue }
+                let shown: ObservedEntry?
                 switch content.subject {
-                case .ioc: observed.append(gone)
+                case .ioc(let type, let value):
+                    shown = try await console.iocRule(source: source, type: type.description, value: value)
+                        .flatMap { self.observed($0) }
                 case .sigma(let name), .yara(let name):
-                    guard let source = sources[content.subject.kind] else { continue }
                     let rule = try await console.contentRule(content.subject.kind, source: source, named: name)
                     // The console writes YAML in its own way, so that texts can't be compared.
                     if let rule, rule.isEnabled { continue }
-                    observed.append(
-                        rule.map { .init(key: entry.key, remoteID: $0.id, digest: Digest128(high: 0, low: 0)) } ?? gone)
+                    shown = rule.map { .init(key: entry.key, remoteID: $0.id, digest: Digest128(high: 0, low: 0)) }
                 case .leftovers: continue
                 }
+                if let shown, shown.digest == entry.digest, shown.remoteID == entry.remoteID { continue }
+                observed.append(
+                    shown ?? ObservedEntry(key: entry.key, remoteID: "", digest: Digest128(high: 0, low: 0)))
             }
             count += observed.count
             if !observed.isEmpty { try await tell(observed) }

@@ -343,7 +343,7 @@ struct RuleSink: FlowSink {
     // MARK: Common
 
     func holding(_ key: Digest128, removal: [UInt8], source: Digest128) async -> FlowCore.Holding {
-        guard let content = RuleContent(encoded: removal) else { return .free }
+        guard let content = RuleContent(encoded: removal) else { return .unknown }
         return await platform.holding(content, besides: source)
     }
 
@@ -374,15 +374,22 @@ struct PlatformHolders: Sendable {
     let model: RuleModel
     let time: any TimeSource
 
-    /// Where the platform can't say, the removal goes on: a recovery brings every live indicator, and with it the rule
-    /// that it wants.
+    /// Where the platform can't say, the removal waits for the end of the recovery, which brings every live indicator.
     func holding(_ content: RuleContent, besides source: Digest128) async -> FlowCore.Holding {
-        guard case .ioc(_, let value) = content.subject else { return .free }
+        switch content.subject {
+        case .ioc(_, let value): await holding(value, model.key(content.subject), besides: source)
+        // Names are not searched for, and whose a leftover is shows when every owner is known.
+        case .sigma, .yara, .leftovers: .unknown
+        }
+    }
+
+    private func holding(
+        _ value: String, _ key: Digest128, besides source: Digest128
+    ) async -> FlowCore.Holding {
         do throws(OpenCTIError) {
             guard let records = try await client.liveIndicators(holding: value, at: time.now, on: version) else {
-                return .free
+                return .unknown
             }
-            let key = model.key(content.subject)
             let isHeld = records.contains { record in
                 guard model.source(record.id) != source,
                     let items = try? RuleItems(pattern: record.pattern, observables: [])
@@ -391,7 +398,7 @@ struct PlatformHolders: Sendable {
             }
             return isHeld ? .held : .free
         } catch {
-            return .free
+            return .unknown
         }
     }
 }

@@ -78,6 +78,15 @@ struct IntelRig {
         return items[0]
     }
 
+    /// Every owner is known from here on.
+    mutating func finishRecovery() { core.recovery = .complete }
+
+    /// Items that come from elsewhere than the stream.
+    mutating func read(_ items: [Item]) async throws {
+        core.read(items, at: Moment(time))
+        try await settle()
+    }
+
     private func requireValue<Value>(_ value: Value?) throws -> Value {
         guard let value else { throw Stuck(description: "a value is missing") }
         return value
