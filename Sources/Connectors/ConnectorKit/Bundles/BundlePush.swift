@@ -44,6 +44,9 @@ public final class BundlePush: Sendable {
     private let log: Log
     let broker: BrokerHealth
     private let fallback = Mutex(Fallback())
+    /// Bundles that were announced to their work and are not sent yet: another try must not announce them again, or the
+    /// work would wait for messages that never come.
+    private let announced = Mutex<[String: String]>([:])
     private let sentBundles: Counter
     private let sentMessages: Counter
 
@@ -138,14 +141,16 @@ public final class BundlePush: Sendable {
             return try await pushOverAPI(bundle, envelope)
         }
         // A worker that splits a whole bundle announces its parts itself.
-        if !isWhole, !(try await works.expect(messages.count, of: envelope.workID, mayBeRepeated: mayBeRepeated)) {
+        if !isWhole, !(try await announce(messages.count, bundleID, envelope, mayBeRepeated: mayBeRepeated)) {
             return .workGone
         }
         guard try await publish(messages, publisher, queue, envelope) else {
             // What was announced part by part is handed over part by part: a whole one would be announced again.
             for part in parts { if try await pushOverAPI(part, envelope) == .workGone { return .workGone } }
+            announced.withLock { $0[bundleID] = nil }
             return .sent(messages: parts.count)
         }
+        announced.withLock { $0[bundleID] = nil }
         sentBundles.add()
         sentMessages.add(messages.count)
         fallback.withLock { $0.isOn = false }
@@ -153,6 +158,20 @@ public final class BundlePush: Sendable {
     }
 
     // MARK: Queue
+
+    private func announce(
+        _ count: Int, _ bundleID: String, _ envelope: BundleEnvelope, mayBeRepeated: Bool
+    ) async throws -> Bool {
+        guard let work = envelope.workID else { return true }
+        if announced.withLock({ $0[bundleID] == work }) { return true }
+        guard try await works.expect(count, of: work, mayBeRepeated: mayBeRepeated) else { return false }
+        announced.withLock { announced in
+            // Bounded: who gives a bundle up leaves its name here.
+            if announced.count >= 1000 { announced = [:] }
+            announced[bundleID] = work
+        }
+        return true
+    }
 
     private static let patience = Duration.seconds(10)
 

@@ -11,9 +11,12 @@ public struct Works: Sendable {
     private let version: PlatformVersion?
     private let isOn: Bool
 
-    public init(_ client: OpenCTIClient, settings: ResolvedSettings, version: PlatformVersion?) {
+    /// - Parameter connector: the id that the works are of, where it is not the configured one.
+    public init(
+        _ client: OpenCTIClient, connector: String? = nil, settings: ResolvedSettings, version: PlatformVersion?
+    ) {
         self.init(
-            client, connector: settings[OpenCTISettings.id], version: version,
+            client, connector: connector ?? settings[OpenCTISettings.id], version: version,
             isOn: settings[BundleSettings.sendsToQueue])
     }
 
