@@ -16,17 +16,19 @@ import Testing
     @Test func `what the first pass has reached is not where the second begins after a crash`() throws {
         let (start, later) = (try #require(Self.start), try #require(Self.later))
         let checkpoints = Checkpoints([:])
-        #expect(checkpoints.beginRun([.threats, .alerts], otherwise: start) == [.threats: start, .alerts: start])
+        #expect(
+            checkpoints.beginRun([.threats, .alerts], otherwise: start).begun == [.threats: start, .alerts: start])
         checkpoints.move(.threats, to: later, after: Self.place)
         #expect(checkpoints.isDurable(Self.place))
         let afterCrash = Checkpoints(checkpoints.object)
-        #expect(afterCrash.beginRun([.threats, .alerts], otherwise: start) == [.threats: later, .alerts: start])
+        #expect(afterCrash.beginRun([.threats, .alerts], otherwise: start).begun == [.threats: later, .alerts: start])
     }
 
     @Test func `the state of an original that knew threats only serves both passes`() throws {
         let (start, later) = (try #require(Self.start), try #require(Self.later))
         let checkpoints = Checkpoints([Checkpoints.Pass.threats.rawValue: .string(later.description)])
-        #expect(checkpoints.beginRun([.threats, .alerts], otherwise: start) == [.threats: later, .alerts: later])
+        #expect(
+            checkpoints.beginRun([.threats, .alerts], otherwise: start).begun == [.threats: later, .alerts: later])
         #expect(checkpoints.object.count == 1, "nothing is written before something was sent")
     }
 
@@ -38,6 +40,6 @@ import Testing
         checkpoints.move(.alerts, to: later, after: Self.place)
         #expect(!checkpoints.isDurable(Self.place))
         #expect(checkpoints.object.isEmpty)
-        #expect(checkpoints.beginRun([.alerts], otherwise: start) == [.alerts: start])
+        #expect(checkpoints.beginRun([.alerts], otherwise: start).begun == [.alerts: start])
     }
 }

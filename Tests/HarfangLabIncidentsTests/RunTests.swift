@@ -106,6 +106,7 @@ import Testing
         let objects = Mutex<[STIXObject]>([])
         let ends = Mutex<[(message: String, isError: Bool)]>([])
         let begun = Mutex(0)
+        let isDown = Mutex(false)
         func send(_ objects: [STIXObject], bundleID: String, work: String?, isRepeated: Bool) async throws -> Bool {
             self.objects.withLock { $0 += objects }
             return true
@@ -117,11 +118,14 @@ import Testing
             }
         }
         func end(_ work: String, _ message: String, isError: Bool) async throws {
+            if isDown.withLock({ $0 }) { throw CancellationError() }
             ends.withLock { $0.append((message, isError)) }
         }
     }
 
-    // covers: vectors:hl-runs, incidents:checkpoint, incidents:work-result
+    // covers: vectors:hl-runs, incidents:checkpoint, incidents:work-result, hlbug:inc-21
+    // covers: incidents:threats-first (run-3), incidents:other-key (run-4), incidents:joined-threat (run-5)
+    // covers: incidents:page-fails (run-6), incidents:lookup-fails (run-7)
     @Test(arguments: runs)
     func `reads, sends and keeps what is expected`(_ run: Run) async throws {
         let console = Console(run.json)

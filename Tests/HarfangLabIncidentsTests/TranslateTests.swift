@@ -103,6 +103,11 @@ private func isSame(_ key: String, _ made: JSONValue?, _ expected: JSONValue) ->
     static let threats = (IncidentCases.expected["threats"]?.array ?? []).map { Case(json: $0) }
 
     // covers: vectors:hl-alerts
+    // covers: hlbug:inc-1 (0012 to 0017), hlbug:inc-8 (0018, 0019 and 0022), hlbug:inc-9 (0006 and 0008), hlbug:inc-10 (0010)
+    // covers: hlbug:inc-11 (0011), hlbug:inc-12 (0021), hlbug:inc-13 (0012), hlbug:inc-14 (0012 to 0015)
+    // covers: hlbug:inc-16 (0001), hlbug:inc-20, hlbug:inc-23
+    // covers: incidents:lookup-sigma (0001 and 0004), incidents:lookup-yara (0005 and 0007), incidents:lookup-ioc (0015 and 0017)
+    // covers: incidents:negative (0003), incidents:dropped-file (0011), incidents:ids, incidents:technique (0002 and 0006)
     @Test(arguments: alerts)
     func `an event becomes the expected objects`(_ example: Case) async throws {
         let id = try #require(example.json["alert_id"]?.string)
@@ -111,7 +116,7 @@ private func isSame(_ key: String, _ made: JSONValue?, _ expected: JSONValue) ->
         let rules = try await IncidentCases.finder().rules(of: [alert])
         #expect(rules.failure == nil)
         let expected = example.json["expected"]?["objects"]?.array ?? []
-        guard let rule = rules.found.first ?? nil else {
+        guard case .success(let rule?) = rules.found.first else {
             #expect(expected.isEmpty)
             return
         }
@@ -123,7 +128,7 @@ private func isSame(_ key: String, _ made: JSONValue?, _ expected: JSONValue) ->
         #expect(made.notes == notes)
     }
 
-    // covers: vectors:hl-threats
+    // covers: vectors:hl-threats, hlbug:inc-15 (43 and 45), incidents:note (41 and 42), incidents:priority (41 to 45)
     @Test(arguments: threats)
     func `a threat becomes a case with everything of its events`(_ example: Case) async throws {
         let id = try #require(example.json["threat_id"]?.int)
@@ -135,7 +140,7 @@ private func isSame(_ key: String, _ made: JSONValue?, _ expected: JSONValue) ->
             .compactMap { IncidentCases.alert($0).flatMap { Alert($0) } }
         let rules = try await IncidentCases.finder().rules(of: alerts)
         for (alert, rule) in zip(alerts, rules.found) {
-            if let rule { bundle.append(contentsOf: translator.translate(alert, rule).objects) }
+            if case .success(let rule?) = rule { bundle.append(contentsOf: translator.translate(alert, rule).objects) }
         }
         let note = IncidentCases.threats["notes"]?["\(id)"]
         bundle.append(contentsOf: translator.translate(threat, note: note, objects: bundle.objects.map(\.id)))

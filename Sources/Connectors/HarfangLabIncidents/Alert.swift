@@ -19,8 +19,8 @@ struct Alert: Sendable {
     let isClamped: Bool
 
     init?(_ json: JSONValue) {
-        guard let id = json["id"]?.string ?? json["id"]?.int.map({ "\($0)" }),
-            let text = json["alert_time"]?.string ?? json["@event_create_date"]?.string, let time = StartDate(text)
+        guard let id = json["id"]?.string ?? json["id"]?.int.map({ "\($0)" }), let text = Self.timeText(of: json),
+            let time = StartDate(text)
         else { return nil }
         self.json = json
         self.id = id
@@ -32,6 +32,16 @@ struct Alert: Sendable {
         self.lastText = isClamped ? text : lastText
         self.last = max(last, time)
     }
+
+    private static func timeText(of json: JSONValue) -> String? {
+        json["alert_time"]?.string ?? json["@event_create_date"]?.string
+    }
+
+    /// What the console's list of events is in the order of.
+    static func time(of json: JSONValue) -> StartDate? { timeText(of: json).flatMap { StartDate($0) } }
+
+    /// What its list of changes is in the order of.
+    static func change(of json: JSONValue) -> StartDate? { json["last_update"]?.string.flatMap { StartDate($0) } }
 
     private func text(_ key: String) -> String { json[key]?.string ?? "" }
 
@@ -113,6 +123,7 @@ struct Threat: Sendable {
 
     var slug: String { json["slug"]?.string ?? "threat \(id)" }
     var level: String? { json["level"]?.string.map { $0.lowercased() } }
+    /// When the console last changed it.
     var lastUpdate: StartDate? { json["last_update"]?.string.flatMap { StartDate($0) } }
     var hostname: String? {
         let agent = json["top_agents"]?.array?.first

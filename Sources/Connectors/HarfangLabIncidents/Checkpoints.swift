@@ -17,6 +17,7 @@ final class Checkpoints: Sendable {
 
     private struct State {
         var object: JSONObject
+        var told: JSONObject = [:]
         /// Moves that wait for their item, in order.
         var waiting: [(position: SourcePosition, pass: Pass, date: StartDate)] = []
         var durable: SourcePosition?
@@ -32,6 +33,17 @@ final class Checkpoints: Sendable {
     /// As it is told to the platform.
     var object: JSONObject { state.withLock { $0.object } }
 
+    /// The same, noted as what is told now: by the time of the answer it may have moved.
+    var objectToTell: JSONObject {
+        state.withLock { state in
+            state.told = state.object
+            return state.object
+        }
+    }
+
+    /// What was told last.
+    var told: JSONObject { state.withLock { $0.told } }
+
     /// An operator has reset or changed it: the next run begins there.
     func replace(_ object: JSONObject?) {
         state.withLock { state in
@@ -46,8 +58,13 @@ final class Checkpoints: Sendable {
     ///
     /// Decided for all passes at once, and kept with the first move of any: what the first pass of a first run has reached
     /// says nothing about the second, whether it follows in this process or after a crash.
-    func beginRun(_ passes: [Pass], otherwise start: StartDate) -> [Pass: StartDate] {
+    ///
+    /// - Returns: where they begin, and whether the state was replaced since the run before.
+    func beginRun(
+        _ passes: [Pass], otherwise start: StartDate
+    ) -> (begun: [Pass: StartDate], isReplaced: Bool) {
         state.withLock { state in
+            let isReplaced = state.isReplaced
             state.isReplaced = false
             state.begun = [:]
             for pass in passes {
@@ -55,7 +72,7 @@ final class Checkpoints: Sendable {
                 state.begun[pass] =
                     Self.date(of: pass, in: state.object) ?? Self.date(of: other, in: state.object) ?? start
             }
-            return state.begun
+            return (state.begun, isReplaced)
         }
     }
 

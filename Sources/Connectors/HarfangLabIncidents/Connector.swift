@@ -101,18 +101,26 @@ public struct HarfangLabIncidentsConnector: Connector {
     ) async throws {
         let flow = try await context.store.number(of: flowName, in: .flow)
         let target = try await context.store.number(of: targetName, in: .target)
-        let checkpoints = Checkpoints(try await known(registration.state, flow))
+        let known = try await known(registration.state, flow)
+        let checkpoints = Checkpoints(known.state)
         let ping = PingLoop(
             client: openCTI, profile: profile, registration: registration, version: version, time: context.time,
-            state: { checkpoints.object }, handle: { await heed($0, checkpoints, flow, log) })
+            state: { checkpoints.objectToTell }, handle: { await heed($0, checkpoints, flow, log) })
         let translator = try translator(version)
         let work = RunWork(
-            PlatformWorks(works: Works(openCTI, settings: context.settings, version: version)),
-            name: context.settings[HarfangLabIncidentsSettings.name])
+            PlatformWorks(
+                works: Works(openCTI, connector: connectorID, settings: context.settings, version: version)),
+            name: context.settings[HarfangLabIncidentsSettings.name], unfinished: known.work,
+            keep: { await keep($0.map(JSONValue.string), Self.workAtHand, flow, log) })
+        do { try await work.end("", isError: true) } catch {
+            log.warning("The work of a run that was cut off can't be closed yet", .cause(error))
+        }
         let sink = IncidentSink(push: PlatformPush(push: push), work: work, frame: translator.frame)
         let status = FlowStatus()
         var parts = try parts(translator, checkpoints, work, status, log)
-        parts.keep = { object in await keep(object, flow, log) }
+        parts.changesSince = known.changes
+        parts.keep = { await keep(.object($0), Self.kept, flow, log) }
+        parts.keepChanges = { await keep($0.map { .string($0.description) }, Self.changes, flow, log) }
         parts.tell = { await ping.tell() }
         parts.holdBack = { await congestion(openCTI) }
         FlowReports.register(status, flow: context.name, in: context.metrics, time: context.time)
@@ -132,6 +140,12 @@ public struct HarfangLabIncidentsConnector: Connector {
             }
             while let isOver = try await group.next() { if isOver { break } }
             group.cancelAll()
+        }
+        // A stop in the middle of a run: what was under way has been sent by now.
+        do {
+            try await work.end("Stopped in the middle of the run; the next start goes on there.", isError: false)
+        } catch {
+            log.warning("A work could not be closed; the next start tries again", .cause(error))
         }
         await ping.force()
         // One run was asked for: the process has nothing left to do.
@@ -206,34 +220,48 @@ public struct HarfangLabIncidentsConnector: Connector {
     // MARK: State
 
     private static let told = "platform.state"
-    private static let kept = "checkpoints"
+    static let kept = "checkpoints"
+    private static let changes = "changes.since"
+    private static let workAtHand = "work"
 
-    /// The platform's copy, unless it is what we last told it: then what is durable here may be newer.
-    func known(_ platform: JSONObject?, _ flow: Int64) async throws -> JSONObject? {
-        let values = try await context.store.values(flow: flow)
-        func object(_ name: String) -> JSONObject? {
-            values[name].flatMap { try? JSONValue(parsing: $0) }?.object
-        }
-        return platform == object(Self.told) ? object(Self.kept) ?? platform : platform
+    /// What an earlier process left.
+    struct Known {
+        /// The platform's copy, unless it is what we last told it: then what is durable here may be newer.
+        var state: JSONObject?
+        /// Where the search for changes goes on; `nil` where somebody else wrote the state.
+        var changes: StartDate?
+        /// The work of a run that was cut off.
+        var work: String?
     }
 
-    private func keep(_ object: JSONObject, _ flow: Int64, _ log: Log) async {
+    func known(_ platform: JSONObject?, _ flow: Int64) async throws -> Known {
+        let values = try await context.store.values(flow: flow)
+        func value(_ name: String) -> JSONValue? { values[name].flatMap { try? JSONValue(parsing: $0) } }
+        var known = Known(state: platform, work: value(Self.workAtHand)?.string)
+        if platform == value(Self.told)?.object {
+            known.state = value(Self.kept)?.object ?? platform
+            known.changes = value(Self.changes)?.string.flatMap { StartDate($0) }
+        }
+        return known
+    }
+
+    private func keep(_ value: JSONValue?, _ name: String, _ flow: Int64, _ log: Log) async {
         do {
-            try await context.store.setValues(flow: flow, [Self.kept: JSONValue.object(object).bytes])
+            try await context.store.setValues(flow: flow, [name: value?.bytes])
         } catch {
             log.warning("A checkpoint could not be noted", .field("error.code", error.code))
         }
     }
 
-    private func heed(_ event: PingLoop.Event, _ checkpoints: Checkpoints, _ flow: Int64, _ log: Log) async {
+    private func heed(
+        _ event: PingLoop.Event, _ checkpoints: Checkpoints, _ flow: Int64, _ log: Log
+    ) async {
         switch event {
-        case .ok:
-            let text = JSONValue.object(checkpoints.object).bytes
-            do { try await context.store.setValues(flow: flow, [Self.told: text]) } catch {
-                log.warning("The platform's state could not be noted", .field("error.code", error.code))
-            }
+        case .ok: await keep(.object(checkpoints.told), Self.told, flow, log)
         case .replaced(let state):
             checkpoints.replace(state)
+            // At once: after a crash the former one must not come back.
+            await keep(.object(checkpoints.object), Self.kept, flow, log)
             log.warning(
                 "The platform holds another state; the next run begins there",
                 .field("reset", state == nil))

@@ -10,51 +10,60 @@ import Synchronization
 final class RuleFinder: Sendable {
     private let console: HarfangLabClient
     private let concurrency: Int
+    /// Most answers that are kept: a run of more rules asks some of them twice.
+    private let capacity: Int
     private let known = Mutex<[String: AlertRule?]>([:])
 
-    init(_ console: HarfangLabClient, concurrency: Int) {
+    init(_ console: HarfangLabClient, concurrency: Int, capacity: Int = 10_000) {
         self.console = console
+        self.capacity = capacity
         self.concurrency = concurrency
     }
 
     /// A new run begins: rules may have changed meanwhile.
     func forget() { known.withLock { $0 = [:] } }
 
-    /// The rule of each event in their order, up to the first whose look-up failed: behind it nothing may be sent yet.
-    func rules(of alerts: [Alert]) async -> (found: [AlertRule?], failure: HarfangLabError?) {
-        var keys: [String: Alert] = [:]
-        for alert in alerts where !isKnown(Self.key(alert)) { keys[Self.key(alert)] = alert }
-        var failures: [String: HarfangLabError] = [:]
-        await withTaskGroup(of: (String, Result<AlertRule?, HarfangLabError>).self) { group in
-            var rest = keys.map { (key: $0.key, alert: $0.value) }[...]
+    /// What came of a look-up: the rule, `nil` where there is none, or why the console won't ever say.
+    typealias Answer = Result<AlertRule?, HarfangLabError>
+
+    /// The rule of each event in their order, up to the first whose look-up failed for the moment: behind it nothing may
+    /// be sent yet.
+    func rules(of alerts: [Alert]) async -> (found: [Answer], failure: HarfangLabError?) {
+        // Of this page apart from what is kept: that may be forgotten at any moment.
+        var answers: [String: Answer] = [:]
+        var unknown: [String: Alert] = [:]
+        for alert in alerts {
+            let key = Self.key(alert)
+            if let rule = known.withLock({ $0[key] }) { answers[key] = .success(rule) } else { unknown[key] = alert }
+        }
+        await withTaskGroup(of: (String, Answer).self) { group in
+            var rest = unknown.map { (key: $0.key, alert: $0.value) }[...]
             func add() {
                 guard let (key, alert) = rest.popFirst() else { return }
                 group.addTask { (key, await self.find(alert)) }
             }
             for _ in 0..<concurrency { add() }
-            while let (key, result) = await group.next() {
-                switch result {
-                case .success(let rule):
-                    known.withLock { known in
-                        // Bounded: a run of very many rules asks some of them twice.
-                        if known.count >= 10_000 { known = [:] }
-                        known[key] = .some(rule)
-                    }
-                case .failure(let error): failures[key] = error
-                }
+            while let (key, answer) = await group.next() {
+                answers[key] = answer
+                if case .success(let rule) = answer { keep(rule, key) }
                 add()
             }
         }
-        var found: [AlertRule?] = []
+        var found: [Answer] = []
         for alert in alerts {
-            let key = Self.key(alert)
-            if let failure = failures[key] { return (found, failure) }
-            found.append(known.withLock { $0[key] ?? nil })
+            guard let answer = answers[Self.key(alert)] else { break }
+            if case .failure(let error) = answer, !error.isAboutSubject { return (found, error) }
+            found.append(answer)
         }
         return (found, nil)
     }
 
-    private func isKnown(_ key: String) -> Bool { known.withLock { $0[key] != nil } }
+    private func keep(_ rule: AlertRule?, _ key: String) {
+        known.withLock { known in
+            if known.count >= capacity { known = [:] }
+            known[key] = .some(rule)
+        }
+    }
 
     /// Events of one key have one rule.
     private static func key(_ alert: Alert) -> String {
@@ -65,7 +74,7 @@ final class RuleFinder: Sendable {
         }
     }
 
-    private func find(_ alert: Alert) async -> Result<AlertRule?, HarfangLabError> {
+    private func find(_ alert: Alert) async -> Answer {
         do throws(HarfangLabError) {
             switch alert.type {
             case "ioc": return .success(try await findIOC(alert))

@@ -24,22 +24,47 @@ protocol WorkReporting: Sendable {
     func end(_ work: String, _ message: String, isError: Bool) async throws
 }
 
-/// The work of the run at hand: begun with the first thing to send, ended with an honest result.
+/// The work of the run at hand: begun with the first thing to send, ended with an honest result, also when the platform
+/// can't be told at once or the process ends before.
 actor RunWork {
+    private struct Ending {
+        let work: String
+        let message: String
+        let isError: Bool
+    }
+
     private let works: any WorkReporting
     private let name: String
+    /// Makes the work at hand durable; `nil` when there is none.
+    private let keep: @Sendable (String?) async -> Void
     /// Shared by everybody who asks while it is being made.
     private var beginning: Task<String?, any Error>?
+    /// Works that the platform has not yet been told of.
+    private var endings: [Ending] = []
 
-    init(_ works: any WorkReporting, name: String) {
+    /// - Parameter unfinished: the work that an earlier process left open.
+    init(
+        _ works: any WorkReporting, name: String, unfinished: String? = nil,
+        keep: @escaping @Sendable (String?) async -> Void = { _ in }
+    ) {
         self.works = works
         self.name = name
+        self.keep = keep
+        if let unfinished {
+            endings = [
+                Ending(work: unfinished, message: "The process ended before this run did.", isError: true)
+            ]
+        }
     }
 
     /// The work's id; `nil` where works are off.
     func current() async throws -> String? {
         if let beginning { return try await beginning.value }
-        let task = Task { [works, name] in try await works.begin(name) }
+        let task = Task { [works, name, keep] in
+            let work = try await works.begin(name)
+            await keep(work)
+            return work
+        }
         beginning = task
         do { return try await task.value } catch {
             if beginning == task { beginning = nil }
@@ -53,11 +78,20 @@ actor RunWork {
         beginning = nil
     }
 
+    /// Ends the work at hand, if there is one, and whatever could not be ended before.
     func end(_ message: String, isError: Bool) async throws {
-        guard let task = beginning else { return }
-        beginning = nil
-        guard let work = try await task.value else { return }
-        try await works.end(work, message, isError: isError)
+        if let task = beginning {
+            beginning = nil
+            if let work = try? await task.value {
+                endings.append(Ending(work: work, message: message, isError: isError))
+            }
+        }
+        guard !endings.isEmpty else { return }
+        while let next = endings.first {
+            try await works.end(next.work, next.message, isError: next.isError)
+            if endings.first?.work == next.work { endings.removeFirst() }
+        }
+        await keep(nil)
     }
 }
 
@@ -96,9 +130,14 @@ struct IncidentSink: FlowSink {
 
     /// The same for each try of one batch.
     private static func bundleID(_ batch: RecordBatch) -> String {
-        let parts = batch.records.map { JSONValue.string(String(decoding: $0, as: UTF8.self)) }
-        return DeterministicID.make("bundle", from: ["records": .array(parts)])
+        let bytes = batch.records.flatMap { record in
+            let digest = hasher.digest(record)
+            return digest.withUnsafeBytes { Array($0) }
+        }
+        return "bundle--" + UUIDv5.make(namespace: DeterministicID.namespace, name: bytes).uuidDescription
     }
+
+    private static let hasher = SharedKeyHasher()
 }
 
 /// What tells the flow core about imports: records alone, so that a digest for dead letters is all it needs.

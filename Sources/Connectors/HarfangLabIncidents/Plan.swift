@@ -32,7 +32,7 @@ extension HarfangLabIncidentsConnector {
     }
 
     private func planned(_ flow: Int64) async throws -> JSONObject? {
-        try await context.store.values(flow: flow)["checkpoints"].flatMap { try? JSONValue(parsing: $0) }?.object
+        try await context.store.values(flow: flow)[Self.kept].flatMap { try? JSONValue(parsing: $0) }?.object
     }
 
     /// An import keeps no entries: its history is found by the event.

@@ -14,8 +14,8 @@ import Telemetry
 /// A console's security events and threats as a source of items: a run every period, each with its passes.
 ///
 /// A run reads threats with their events (where they are wanted), then the other events, then what has changed since the
-/// run before. It ends when everything that it read is durable, and its work with it. A fault ends it early, honestly and
-/// without moving the checkpoint behind what was not sent.
+/// run before. Each pass waits until everything before it is durable, so that a later state of an event never overtakes an
+/// earlier one. A fault ends the run early, honestly and without moving the checkpoint behind what was not sent.
 ///
 /// Source: HarfangLab ↔ OpenCTI, 3.1 and 6.
 actor IncidentSource: FlowSource {
@@ -33,368 +33,359 @@ actor IncidentSource: FlowSource {
         var status: FlowStatus
         var time: any TimeSource
         var log: Log
+        /// Where the search for changes goes on, from an earlier process.
+        var changesSince: StartDate?
         /// Asked before a run: why it must not begin now.
         var holdBack: @Sendable () async -> String? = { nil }
         /// Called at the end of a run, so that the platform knows at once where it stands.
         var tell: @Sendable () async -> Void = {}
         /// Called when a checkpoint has moved, to make it durable.
         var keep: @Sendable (JSONObject) async -> Void = { _ in }
+        /// Called when the search for changes has moved, to make it durable.
+        var keepChanges: @Sendable (StartDate?) async -> Void = { _ in }
     }
 
-    private enum Stage {
-        case waiting
+    /// The passes of a run in their order.
+    enum Pass {
         case threats
-        case alerts
-        case changes
-        case closing
+        case events
+        case changedThreats
+        case changedEvents
+        case end
     }
 
-    private let parts: Parts
+    let parts: Parts
     private let hasher = KeyHasher()
     private let isClosed = Atomic(false)
-    private let wake = StopSignal()
 
-    private var stage = Stage.waiting
-    private var page: HarfangLabPage?
-    /// Threats of the page at hand that are still to come.
-    private var threats: ArraySlice<Threat> = []
+    // The run at hand.
+    private var pass: Pass?
+    private var run = 0
     private var nextRun: Duration?
-    /// Where the passes of this run begin.
-    private var begun: [Checkpoints.Pass: StartDate] = [:]
-    private var failure: HarfangLabError?
-    private var lastPosition: SourcePosition
-    private var readInRun = 0
-    /// Events that went out lately, with the digest of what matters of them: late ones are told from known ones.
-    private var seen = SeenEvents()
-    private var sentWithThreats: Set<String> = []
-    /// When the threats that went out lately last changed: the checkpoint counts itself in, so its threat comes again.
-    private var seenThreats: [Int64: StartDate] = [:]
-    /// Where the search for changes begins; `nil` before the first run is over.
-    private var changesSince: StartDate?
-    private var changesSeen: StartDate?
     private var hasRun = false
-    private var waitingForDurable: CheckedContinuation<Void, Never>?
+    private var readInRun = 0
+    private var failure: HarfangLabError?
+    /// Where its passes begin.
+    private var begun: [Checkpoints.Pass: StartDate] = [:]
+    private var listing: Listing?
+    /// Threats that were listed and are still to come.
+    var threats: ArraySlice<Threat> = []
+    /// The threat whose events are being read.
+    var threat: ThreatReading?
+
+    // What went out.
+    var seen = SeenEvents()
+    /// When the threats that went out lately last changed: the checkpoint counts itself in, so its threat comes again.
+    var seenThreats: [Int64: StartDate?] = [:]
+    private var lastPosition: SourcePosition
+
+    // The search for changes.
+    /// Where it begins; `nil` before the first run is over.
+    private var changesSince: StartDate?
+    /// Where it begins after a first run.
+    private var firstChanges: StartDate?
+    /// The last change that was read, and when this run began to look for them.
+    private var lastChange: StartDate?
+    private var changesBegan: StartDate?
+
+    // Waiting for what is under way.
+    private var mustSettle = false
+    private var unmarked: SourcePosition?
+    private var awaited: SourcePosition?
+    private var waiting: CheckedContinuation<Void, Never>?
+
+    /// Events and changes can show up late: so much is read again.
+    static let overlap = Duration.seconds(600)
 
     /// - Parameter position: where an earlier process stopped counting.
     init(_ parts: Parts, after position: SourcePosition?) {
         self.parts = parts
+        changesSince = parts.changesSince
         lastPosition = position ?? SourcePosition(major: 0)
     }
 
     func next() async throws -> SourceRead {
         while !isClosed.load(ordering: .relaxed) {
-            let items: [Item]
-            switch stage {
-            case .waiting:
+            guard let pass else {
                 if hasRun, parts.runsOnce { return .end }
-                guard await beginRun() else { continue }
-                items = []
-            case .threats: items = await readThreats()
-            case .alerts: items = await readAlerts()
-            case .changes: items = await readChanges()
-            case .closing:
-                if let mark = closeRun() { return .items([mark]) }
+                await beginRun()
+                continue
+            }
+            if mustSettle {
+                if let mark = mark() { return .items([mark]) }
+                await waitUntilDurable()
+                mustSettle = false
+                continue
+            }
+            let items: [Item]
+            switch pass {
+            case .threats, .changedThreats: items = await readThreats(pass)
+            case .events, .changedEvents: items = await readEvents(pass)
+            case .end:
                 await endRun()
                 items = []
             }
-            if !items.isEmpty {
-                readInRun += items.count
-                return .items(items)
-            }
+            guard !items.isEmpty else { continue }
+            readInRun += items.count
+            unmarked = lastPosition
+            return .items(items)
         }
         return .end
     }
 
     // MARK: Runs
 
-    /// - Returns: false when it is not yet time.
-    private func beginRun() async -> Bool {
+    private func beginRun() async {
         if let nextRun, nextRun > parts.time.uptime {
             // Short sleeps, so that a stop is not held up.
             let moment = min(nextRun, parts.time.uptime + .milliseconds(250))
             try? await parts.time.sleep(untilUptime: moment)
-            return false
+            return
         }
         nextRun = parts.time.uptime + parts.period
         if let reason = await parts.holdBack() {
             parts.log.warning("A run is left out", .field("reason", reason))
-            return false
+            return
         }
         parts.finder.forget()
-        sentWithThreats = []
+        run += 1
         readInRun = 0
         failure = nil
-        page = nil
+        listing = nil
         threats = []
-        changesSeen = changesSince
-        hasMarked = false
-        hasReadGrown = false
-        // Events can show up late: ten minutes of them are read again. From the very beginning nothing is late.
+        threat = nil
+        lastChange = nil
+        changesBegan = nil
         let hasBegun = parts.checkpoints.date(of: .alerts) != nil
-        begun = parts.checkpoints.beginRun(
+        let beginning = parts.checkpoints.beginRun(
             parts.importsThreats ? [.threats, .alerts] : [.alerts], otherwise: parts.start)
-        if hasBegun, let alerts = begun[.alerts] { begun[.alerts] = alerts.earlier(by: .seconds(600)) }
-        stage = parts.importsThreats ? .threats : .alerts
-        return true
+        begun = beginning.begun
+        // From the very beginning nothing is late. Threats that are come with the changes.
+        if hasBegun { begun[.alerts] = begun[.alerts]?.earlier(by: Self.overlap) }
+        if beginning.isReplaced { await forget() }
+        // What changes while a first run reads is read as it was, or as it is; what changed before it, as it is.
+        firstChanges = StartDate(parts.time.now).earlier(by: Self.overlap)
+        if hasBegun, let start = begun[.alerts], let now = firstChanges {
+            firstChanges = min(start, now)
+        }
+        pass = parts.importsThreats ? .threats : .events
     }
 
-    private var hasMarked = false
-    private var hasReadGrown = false
+    /// An operator wants it all again from another place.
+    private func forget() async {
+        seen = SeenEvents()
+        seenThreats = [:]
+        changesSince = nil
+        await parts.keepChanges(nil)
+    }
 
-    /// The last item of a run: once it is done, the position of the one before can't get company any more.
-    private func closeRun() -> Item? {
-        guard !hasMarked, readInRun > 0 else { return nil }
-        hasMarked = true
-        return item("run", StartDate(parts.time.now), source: "run")
+    /// A pass is through.
+    func finish(_ pass: Pass) {
+        listing = nil
+        mustSettle = true
+        self.pass =
+            switch pass {
+            case .threats: .events
+            case .events: changesSince == nil ? .end : parts.importsThreats ? .changedThreats : .changedEvents
+            case .changedThreats: .changedEvents
+            case .changedEvents, .end: .end
+            }
+    }
+
+    func fail(_ error: HarfangLabError) {
+        failure = error
+        parts.status.source(trouble: "\(error.code): \(error.description)")
+        parts.log.warning("A run ends early; the next goes on there", .field("error.code", error.code), .cause(error))
+        listing = nil
+        mustSettle = true
+        pass = .end
     }
 
     private func endRun() async {
-        if readInRun > 0 { await waitUntilDurable() }
-        stage = .waiting
         hasRun = true
-        if failure == nil { changesSince = changesSeen ?? StartDate(parts.time.now).earlier(by: .seconds(600)) }
+        pass = nil
+        if failure == nil { await moveChanges() }
         parts.status.source(trouble: failure.map { "\($0.code): \($0.description)" })
         if readInRun > 0 { await parts.tell() }
-        do {
+        let message: String
+        if let failure {
+            message = "The run ended early. \(failure.description)"
+        } else {
             let state = parts.checkpoints.object
-            if let failure {
-                try await parts.work.end("The run ended early. \(failure.description)", isError: true)
-            } else {
-                let dates = Checkpoints.Pass.allCases.compactMap { pass in
-                    state[pass.rawValue]?.string.map { "\(pass.rawValue) as \($0)" }
-                }
-                try await parts.work.end(
-                    "\(parts.translator.name) connector successfully run, storing \(dates.joined(separator: ", "))",
-                    isError: false)
+            let dates = Checkpoints.Pass.allCases.compactMap { pass in
+                state[pass.rawValue]?.string.map { "\(pass.rawValue) as \($0)" }
             }
-        } catch {
-            parts.log.warning("A work could not be closed", .cause(error))
+            message = "\(parts.translator.name) connector successfully run, storing \(dates.joined(separator: ", "))"
+        }
+        do { try await parts.work.end(message, isError: failure != nil) } catch {
+            parts.log.warning("A work could not be closed; the next run tries again", .cause(error))
         }
         parts.log.info(
             "A run is over", .field("items", readInRun), .field("failed", failure != nil),
             .field("events", parts.checkpoints.date(of: .alerts)?.description ?? "none"))
     }
 
+    /// The next search begins at the last change that this one has seen, less the overlap. What this search itself took is
+    /// behind its own beginning.
+    private func moveChanges() async {
+        if let began = changesBegan {
+            guard let last = lastChange else { return }
+            changesSince = max(changesSince ?? .beginning, min(last, began).earlier(by: Self.overlap))
+        } else {
+            changesSince = firstChanges
+        }
+        await parts.keepChanges(changesSince)
+    }
+
+    /// Closes the position of what was read: nothing else can join it then.
+    private func mark() -> Item? {
+        guard let last = unmarked else { return nil }
+        unmarked = nil
+        awaited = last
+        return item("run", StartDate(parts.time.now), source: "run")
+    }
+
     private func waitUntilDurable() async {
-        // The mark itself is never durable: nothing comes after it.
-        let target = lastPosition
-        while !isClosed.load(ordering: .relaxed) {
-            if let durable = parts.checkpoints.durable, durable.major > 0, isBehind(durable, target) { return }
-            await withCheckedContinuation { waitingForDurable = $0 }
-        }
-    }
-
-    private func isBehind(_ durable: SourcePosition, _ mark: SourcePosition) -> Bool {
-        durable.minor + 1 >= mark.minor
-    }
-
-    private func fail(_ error: HarfangLabError) {
-        failure = error
-        parts.status.source(trouble: "\(error.code): \(error.description)")
-        parts.log.warning("A run ends early; the next goes on there", .field("error.code", error.code), .cause(error))
-        stage = .closing
-    }
-
-    // MARK: Threats
-
-    private func readThreats() async -> [Item] {
-        do throws(HarfangLabError) {
-            if let threat = threats.popFirst() {
-                if let known = seenThreats[threat.id], known == threat.lastUpdate { return [] }
-                let items = try await items(of: threat)
-                if seenThreats.count >= 10_000 { seenThreats = [:] }
-                seenThreats[threat.id] = threat.lastUpdate
-                if failure == nil, let last = items.last?.position {
-                    parts.checkpoints.move(.threats, to: threat.created, after: last)
-                }
-                return items
+        while !isClosed.load(ordering: .relaxed), let awaited {
+            if let durable = parts.checkpoints.durable, durable >= awaited {
+                self.awaited = nil
+                return
             }
-            if let page {
-                guard let next = page.next, !page.results.isEmpty else {
-                    self.page = nil
-                    stage = .alerts
-                    return []
-                }
-                take(threats: try await parts.console.page(next, operation: "list_Threat"))
-            } else {
-                take(threats: try await parts.console.threats(from: start(of: .threats).description))
-            }
-            return []
-        } catch {
-            fail(error)
-            return []
+            await withCheckedContinuation { waiting = $0 }
         }
-    }
-
-    private func take(threats page: HarfangLabPage) {
-        self.page = page
-        threats = page.results.compactMap { Threat($0) }[...]
-    }
-
-    /// A threat's events, a hundred an item, then its case and note.
-    private func items(of threat: Threat) async throws(HarfangLabError) -> [Item] {
-        var items: [Item] = []
-        var ids: [String] = []
-        var page = try await parts.console.alerts(parts.filter, ofThreat: threat.id)
-        while true {
-            let alerts = page.results.compactMap { Alert($0) }
-            let (made, failure) = await self.items(of: alerts, label: "threat-event", isOfThreat: true)
-            if let failure { throw failure }
-            items += made.items
-            ids += made.ids
-            sentWithThreats.formUnion(alerts.map(\.id))
-            guard let last = alerts.last else { break }
-            if let next = page.next {
-                page = try await parts.console.page(next, operation: "list_Alert")
-            } else if page.isCutAtCeiling {
-                page = try await parts.console.alerts(
-                    parts.filter, ofThreat: threat.id, from: last.time.description)
-            } else {
-                break
-            }
-        }
-        let note = try await parts.console.note(ofThreat: threat.id)
-        let objects = parts.translator.translate(threat, note: note, objects: ids)
-        var item = item("threat", threat.created, source: "threat \(threat.id)")
-        item.input = InputSlice(threat.json.bytes)
-        item.effects = [.record(JSONValue.array(objects.map(\.json)).bytes)]
-        return items + [item]
     }
 
     // MARK: Events
 
-    private func readAlerts() async -> [Item] {
+    private func readEvents(_ pass: Pass) async -> [Item] {
         do throws(HarfangLabError) {
-            let page: HarfangLabPage
-            if let current = self.page {
-                if let next = current.next, !current.results.isEmpty {
-                    page = try await parts.console.page(next, operation: "list_Alert")
-                } else if current.isCutAtCeiling, let last = current.results.last.flatMap({ Alert($0) }) {
-                    // Never past the console's window: a new one begins at the last event.
-                    page = try await parts.console.alerts(parts.filter, from: last.time.description)
-                } else {
-                    self.page = nil
-                    stage = hasRun && changesSince != nil ? .changes : .closing
-                    return []
-                }
-            } else {
-                page = try await parts.console.alerts(parts.filter, from: start(of: .alerts).description)
+            let listing = events(pass)
+            guard let results = try await listing.next() else {
+                finish(pass)
+                return []
             }
-            self.page = page
-            let alerts = page.results.compactMap { Alert($0) }
-            let fresh = alerts.filter { !sentWithThreats.contains($0.id) && !seen.knows($0) }
-            let (made, failure) = await items(of: fresh, label: "event", isOfThreat: false)
-            advance(alerts, fresh, upTo: failure == nil ? nil : made.count, made.items)
-            if let failure { fail(failure) }
-            return made.items + unreadable(page.results)
+            // First, so that the checkpoint passes them only when they are kept.
+            let parsed = results.map { Alert($0) }
+            var items = zip(results, parsed).compactMap { $1 == nil ? unreadable($0, "event") : nil }
+            if let moment = listing.overfull { items.append(overfull(moment)) }
+            let alerts = parsed.compactMap { $0 }
+            let fresh = alerts.filter { alert in
+                // An event that changes while it is read comes with the changes.
+                !seen.knows(alert) && (pass == .changedEvents || !seen.wasSent(alert, in: run))
+            }
+            let before = lastPosition
+            let made = await self.items(of: fresh, label: pass == .events ? "event" : "change")
+            if pass == .events {
+                advance(over: alerts, fresh, made.items, after: before)
+            } else {
+                note(changes: alerts.map(\.last))
+            }
+            if let failure = made.failure { fail(failure) }
+            items += made.items
+            return items
         } catch {
             fail(error)
             return []
         }
     }
 
-    private func start(of pass: Checkpoints.Pass) -> StartDate { begun[pass] ?? parts.start }
+    private func events(_ pass: Pass) -> Listing {
+        let (console, filter) = (parts.console, parts.filter)
+        return listing {
+            if pass == .events {
+                return Listing(
+                    console, operation: "list_Alert", from: start(of: .alerts), moment: Alert.time(of:),
+                    open: { (start) async throws(HarfangLabError) in
+                        try await console.alerts(filter, from: (start ?? .beginning).description)
+                    })
+            }
+            return Listing(
+                console, operation: "list_Alert", from: changes(), isRestless: true, moment: Alert.change(of:),
+                open: { (start) async throws(HarfangLabError) in
+                    try await console.alerts(filter, updatedSince: (start ?? .beginning).description)
+                })
+        }
+    }
+
+    /// The list that is being read.
+    func listing(orMaking make: () -> Listing) -> Listing {
+        if let listing { return listing }
+        let made = make()
+        listing = made
+        return made
+    }
+
+    func start(of pass: Checkpoints.Pass) -> StartDate { begun[pass] ?? parts.start }
+
+    /// Where this run looks for changes from.
+    func changes() -> StartDate {
+        if changesBegan == nil { changesBegan = StartDate(parts.time.now) }
+        return changesSince ?? .beginning
+    }
+
+    func note(changes: [StartDate]) {
+        if let last = changes.max() { lastChange = lastChange.map { max($0, last) } ?? last }
+    }
 
     /// The checkpoint follows what was read, also what was skipped or known, but never passes what failed.
-    private func advance(_ alerts: [Alert], _ fresh: [Alert], upTo count: Int?, _ items: [Item]) {
-        let firstMissing = count.flatMap { $0 < fresh.count ? fresh[$0].id : nil }
+    private func advance(
+        over alerts: [Alert], _ fresh: [Alert], _ items: [Item], after before: SourcePosition
+    ) {
         var place = 0
+        var position = before
         for alert in alerts {
-            if alert.id == firstMissing { return }
-            if place < items.count, place < fresh.count, fresh[place].id == alert.id {
-                parts.checkpoints.move(.alerts, to: alert.time, after: items[place].position ?? lastPosition)
+            if place < fresh.count, fresh[place].id == alert.id {
+                guard place < items.count else { return }
+                position = items[place].position ?? position
                 place += 1
-            } else {
-                parts.checkpoints.move(
-                    .alerts, to: alert.time,
-                    after: place > 0 ? items[place - 1].position ?? lastPosition : firstPosition(of: items))
             }
+            parts.checkpoints.move(.alerts, to: alert.time, after: position)
         }
     }
 
-    private func firstPosition(of items: [Item]) -> SourcePosition { items.first?.position ?? lastPosition }
-
-    /// What has no id or no time can't be imported; it is kept.
-    private func unreadable(_ results: [JSONValue]) -> [Item] {
-        results.filter { Alert($0) == nil }.map { value in
-            var item = item("event", StartDate(parts.time.now), source: "unreadable")
-            item.input = InputSlice(value.bytes)
-            item.note = .init(
-                .deadLettered, code: "harfanglab.event", reason: "The event has no id or no time. It is kept aside.")
-            return item
-        }
-    }
-
-    /// What changed since the run before: a status that was set, a threat that grew.
-    private func readChanges() async -> [Item] {
-        guard let since = changesSince else {
-            stage = .closing
-            return []
-        }
-        do throws(HarfangLabError) {
-            let page: HarfangLabPage
-            if let current = self.page {
-                guard let next = current.next, !current.results.isEmpty else {
-                    self.page = nil
-                    stage = .closing
-                    return []
-                }
-                page = try await parts.console.page(next, operation: "list_Alert")
-            } else {
-                page = try await parts.console.alerts(parts.filter, updatedSince: since.description)
-            }
-            self.page = page
-            let grown = try await grownThreats(since: since)
-            let alerts = page.results.compactMap { Alert($0) }
-            if let last = alerts.map(\.last).max() { changesSeen = max(changesSeen ?? last, last) }
-            let changed = alerts.filter { !seen.knows($0) }
-            let (made, failure) = await items(of: changed, label: "change", isOfThreat: false)
-            if let failure { fail(failure) }
-            return grown + made.items
-        } catch {
-            fail(error)
-            return []
-        }
-    }
-
-    /// Threats that changed after they were imported: their case is sent anew with everything that belongs to it now.
-    private func grownThreats(since: StartDate) async throws(HarfangLabError) -> [Item] {
-        guard parts.importsThreats, !hasReadGrown else { return [] }
-        hasReadGrown = true
-        var items: [Item] = []
-        let page = try await parts.console.threats(updatedSince: since.description)
-        for threat in page.results.compactMap({ Threat($0) }) where seenThreats[threat.id] != threat.lastUpdate {
-            items += try await self.items(of: threat)
-            seenThreats[threat.id] = threat.lastUpdate
-        }
-        return items
-    }
-
-    /// Items of events in their order, up to the first whose rule could not be looked up.
-    private func items(
-        of alerts: [Alert], label: String, isOfThreat: Bool
-    ) async -> (made: (items: [Item], ids: [String], count: Int), failure: HarfangLabError?) {
-        let (rules, failure) = await parts.finder.rules(of: alerts)
+    /// Items of events in their order, up to the first whose rule could not be looked up; and the ids of all their objects.
+    ///
+    /// - Parameter leavesOutKnown: what went out as it is now gives ids alone.
+    func items(
+        of alerts: [Alert], label: String, leavesOutKnown: Bool = false
+    ) async -> (items: [Item], ids: [String], failure: HarfangLabError?) {
+        let (answers, failure) = await parts.finder.rules(of: alerts)
         var items: [Item] = []
         var ids: [String] = []
-        for (alert, rule) in zip(alerts, rules) {
+        for (alert, answer) in zip(alerts, answers) {
+            let content = content(of: alert, answer)
+            ids += content.ids
+            if leavesOutKnown, seen.knows(alert) { continue }
             var item = item(label, alert.time, source: "event \(alert.id)")
             item.input = InputSlice(alert.json.bytes)
-            if let rule {
-                let translated = parts.translator.translate(alert, rule)
-                ids += translated.objects.map(\.id)
-                item.effects = [.record(JSONValue.array(translated.objects.map(\.json)).bytes)]
-                for note in translated.notes { item.effects.append(Self.skip(note)) }
-            } else {
-                let isKnown = ["ioc", "sigma", "yara"].contains(alert.type)
-                item.note = .init(
-                    .skipped, code: isKnown ? "rule_not_found" : "unknown_alert_type",
-                    reason: isKnown ? alert.ruleName : alert.type)
-            }
-            seen.note(alert)
+            item.effects = content.effects
+            item.note = content.note
+            seen.note(alert, run: run)
             items.append(item)
         }
-        return ((items, ids, items.count), failure)
+        return (items, ids, failure)
+    }
+
+    /// What follows from an event and its rule.
+    func content(
+        of alert: Alert, _ answer: RuleFinder.Answer
+    ) -> (effects: [Effect], ids: [String], note: Item.Note?) {
+        switch answer {
+        case .success(let rule?):
+            let translated = parts.translator.translate(alert, rule)
+            let record = Effect.record(JSONValue.array(translated.objects.map(\.json)).bytes)
+            return ([record] + translated.notes.map(Self.skip), translated.objects.map(\.id), nil)
+        case .success(nil):
+            let isKnown = ["ioc", "sigma", "yara"].contains(alert.type)
+            return (
+                [], [],
+                .init(
+                    .skipped, code: isKnown ? "rule_not_found" : "unknown_alert_type",
+                    reason: isKnown ? alert.ruleName : alert.type)
+            )
+        case .failure(let error):
+            return ([], [], .init(.deadLettered, code: error.code.text, reason: error.description))
+        }
     }
 
     /// `tag_skipped:attack.impact`
@@ -403,13 +394,35 @@ actor IncidentSource: FlowSource {
         return .skip(code: parts[0], reason: parts.count > 1 ? parts[1] : "")
     }
 
-    private func item(_ label: String, _ date: StartDate, source: String) -> Item {
+    /// What has no id or no time can't be imported; it is kept, once.
+    func unreadable(_ value: JSONValue, _ label: String) -> Item? {
+        let bytes = value.bytes
+        let digest = hasher.digest(bytes)
+        guard seen.noteUnreadable(digest) else { return nil }
+        var item = item(label, StartDate(parts.time.now), source: "unreadable \(digest)")
+        item.input = InputSlice(bytes)
+        item.note = .init(
+            .deadLettered, code: "harfanglab.event", reason: "It has no id or no time. It is kept aside.")
+        return item
+    }
+
+    /// More than the console shows happened at one moment: said, not passed over in silence.
+    func overfull(_ moment: StartDate) -> Item {
+        var item = item("event", moment, source: "moment \(moment)")
+        item.note = .init(
+            .deadLettered, code: "harfanglab.window",
+            reason: "The console shows no more than \(HarfangLabPage.ceiling) of what happened at \(moment).")
+        return item
+    }
+
+    /// An item of the stream of runs, with the next position.
+    func item(_ label: String, _ date: StartDate, source: String) -> Item {
         // The engine's own positions only have to grow; the passes' checkpoints are dates.
         let now = UInt64(max(0, parts.time.now.milliseconds))
         lastPosition = SourcePosition(major: max(now, lastPosition.major), minor: lastPosition.minor + 1)
         return Item(
-            group: lastPosition, position: lastPosition, source: hasher.digest(source),
-            time: Instant(milliseconds: date.microseconds / 1000), label: label)
+            group: lastPosition, position: lastPosition, source: hasher.digest(source), time: date.instant, label: label
+        )
     }
 
     // MARK: Flow
@@ -419,15 +432,27 @@ actor IncidentSource: FlowSource {
         resume()
     }
 
+    /// Outside the stream of runs: no position is spent on it.
     func item(from letter: DeadLetter) async -> Item? {
         guard let json = try? JSONValue(parsing: letter.input) else { return nil }
+        var item = Item(
+            group: SourcePosition(major: 0), position: nil, source: letter.source, time: parts.time.now, label: "event")
+        item.input = InputSlice(letter.input)
         if let alert = Alert(json) {
-            let (made, failure) = await items(of: [alert], label: "event", isOfThreat: false)
-            guard failure == nil, var item = made.items.first else { return nil }
-            item.position = nil
+            let (answers, failure) = await parts.finder.rules(of: [alert])
+            guard failure == nil, let answer = answers.first else { return nil }
+            (item.effects, _, item.note) = content(of: alert, answer)
             return item
         }
-        return nil
+        guard let threat = Threat(json) else { return nil }
+        do throws(HarfangLabError) {
+            item.label = "threat"
+            item.effects = try await effects(of: threat)
+            return item
+        } catch {
+            parts.log.warning("A threat can't be read again", .field("error.code", error.code), .cause(error))
+            return nil
+        }
     }
 
     nonisolated func close() async {
@@ -436,38 +461,7 @@ actor IncidentSource: FlowSource {
     }
 
     private func resume() {
-        waitingForDurable?.resume()
-        waitingForDurable = nil
-    }
-}
-
-/// Events that went out lately, so that an overlap sends none of them twice. Bounded: beyond it the oldest are forgotten,
-/// and merge on the platform by their ids.
-struct SeenEvents: Sendable {
-    private var digests: [String: Int] = [:]
-    private var order: [String] = []
-    private var head = 0
-    private static let most = 50_000
-
-    /// Whether it went out as it is now.
-    func knows(_ alert: Alert) -> Bool { digests[alert.id] == Self.digest(alert) }
-
-    mutating func note(_ alert: Alert) {
-        if digests.updateValue(Self.digest(alert), forKey: alert.id) == nil { order.append(alert.id) }
-        guard order.count - head > Self.most else { return }
-        digests[order[head]] = nil
-        head += 1
-        if head > Self.most {
-            order.removeFirst(head)
-            head = 0
-        }
-    }
-
-    private static func digest(_ alert: Alert) -> Int {
-        var hasher = Hasher()
-        hasher.combine(alert.status)
-        hasher.combine(alert.lastText)
-        hasher.combine(alert.level)
-        return hasher.finalize()
+        waiting?.resume()
+        waiting = nil
     }
 }

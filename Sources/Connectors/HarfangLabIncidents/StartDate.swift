@@ -28,10 +28,19 @@ struct StartDate: Sendable, Hashable, Comparable, CustomStringConvertible {
         microseconds = instant.milliseconds * 1000
     }
 
+    var instant: Instant { Instant(milliseconds: microseconds / 1000) }
+
     /// So much earlier, to the millisecond; never before 1970.
     func earlier(by duration: Duration) -> StartDate {
         let milliseconds = max(0, microseconds / 1000 - duration.milliseconds)
         return StartDate(Instant(milliseconds: milliseconds))
+    }
+
+    /// A microsecond later.
+    var next: StartDate {
+        let (seconds, rest) = (microseconds + 1).quotientAndRemainder(dividingBy: 1_000_000)
+        let whole = PythonDate.isoformat(Instant(milliseconds: seconds * 1000)).dropLast("+00:00".count)
+        return StartDate("\(whole).\(String(rest + 1_000_000).dropFirst())+00:00") ?? self
     }
 
     static func < (left: StartDate, right: StartDate) -> Bool { left.microseconds < right.microseconds }

@@ -118,6 +118,19 @@ public struct HarfangLabClient: Sendable {
         try await send(.get, "/api/version", operation: "version")?["version"]?.string
     }
 
+    /// A token that ends by itself, of the same user: `POST /api/user/api_token/` → `{"api_token":"…"}`. No flow needs one.
+    ///
+    /// Source: `demisto/content: Packs/HarfangLabEDR/Integrations/Hurukai/Hurukai.py`
+    public func makeShortLivedToken() async throws(HarfangLabError) -> Secret {
+        let operation = "make_token"
+        let made = try await send(
+            .post, "/api/user/api_token/", body: ["is_expirable": true], operation: operation)
+        guard let token = made?["api_token"]?.string, !token.isEmpty else {
+            throw .malformed(operation: operation, reason: "the token is missing")
+        }
+        return Secret(token)
+    }
+
     /// The user behind the token, by name. `GET /api/auth/users/me`.
     public func me() async throws(HarfangLabError) -> String? {
         let user = try await send(.get, "/api/auth/users/me", operation: "me")

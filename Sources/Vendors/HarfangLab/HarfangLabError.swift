@@ -65,6 +65,14 @@ public enum HarfangLabError: ActionableError {
         }
     }
 
+    /// Whether the console refuses just what was asked for, so that asking again is of no use and others may get through.
+    public var isAboutSubject: Bool {
+        switch self {
+        case .notFound, .alreadyExists, .refused, .contentRefused: true
+        default: false
+        }
+    }
+
     public var description: String {
         switch self {
         case .configuration(let text): text

@@ -8,6 +8,8 @@ public struct HarfangLabPage: Sendable {
     public let results: [JSONValue]
     /// Path and query of the next page, already encoded; `nil` at the end.
     public let next: String?
+    /// How many results the whole list has by now; `nil` where the console does not say.
+    public let count: Int64?
     /// Whether there is more beyond the console's ceiling of 10,000 results: ask again with a later start.
     public let isCutAtCeiling: Bool
 
@@ -46,13 +48,15 @@ extension HarfangLabClient {
             throw .malformed(operation: operation, reason: "it is no page of results")
         }
         guard let text = answer["next"]?.string, !text.isEmpty else {
-            return HarfangLabPage(results: results, next: nil, isCutAtCeiling: false)
+            return HarfangLabPage(
+                results: results, next: nil, count: answer["count"]?.int, isCutAtCeiling: false)
         }
         let next = try address.resolve(next: text, of: operation)
         let isBeyond =
             (Self.number("offset", in: next) ?? 0) + (Self.number("limit", in: next) ?? 0)
             > HarfangLabPage.ceiling
-        return HarfangLabPage(results: results, next: isBeyond ? nil : next, isCutAtCeiling: isBeyond)
+        return HarfangLabPage(
+            results: results, next: isBeyond ? nil : next, count: answer["count"]?.int, isCutAtCeiling: isBeyond)
     }
 
     private static func number(_ name: String, in target: String) -> Int? {

@@ -15,7 +15,8 @@ extension CodeReference {
                 "The console does not take a rule's text; its own code stands in the reason.",
                 "Correct the rule in OpenCTI."),
             .init(
-                "harfanglab.event", "A security event without id or time.", "Look at it with `sallyport dlq show`."),
+                "harfanglab.event", "A security event or threat without id or time.",
+                "Look at it with `sallyport dlq show`."),
             .init(
                 "harfanglab.forbidden", "The token's user may not do this (403).",
                 "Give the user the rights to read and write threat intelligence, or to read security events."),
@@ -32,6 +33,9 @@ extension CodeReference {
                 "Read the reason; correct the indicator in OpenCTI."),
             .init("harfanglab.unauthorized", "The console refuses the token (401).", "Make a new API token."),
             .init("harfanglab.unavailable", "The console answered 5xx: the call is repeated."),
+            .init(
+                "harfanglab.window", "More than 10,000 events bear one time, and the console shows no more of them.",
+                "Look at that moment in the console."),
             .init(
                 "empty_status", "The console answered a rule with an empty list: it parsed nothing.",
                 "Correct the rule in OpenCTI."),
