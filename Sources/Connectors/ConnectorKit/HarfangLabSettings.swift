@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Base
+import HTTPClient
 public import Settings
 
 /// Settings of a connection to a HarfangLab console. Each of the originals has them in a section of its own; the section
@@ -30,6 +31,14 @@ public struct HarfangLabSettings: Sendable {
                 "\(section).ssl_verify", default: .system,
                 "Whether the console's certificate is checked, or the file of the CA to check it against. An explicit "
                     + "`false` is honoured with a warning."), "ssl_verify")
+    }
+
+    /// How long a call may take: 10 s to connect, 60 s in all. Source: HarfangLab ↔ OpenCTI, 2.7.
+    static var timeouts: HTTPConfiguration.Timeouts {
+        var timeouts = HTTPConfiguration.Timeouts()
+        timeouts.connect = .seconds(10)
+        timeouts.total = .seconds(60)
+        return timeouts
     }
 
     public var all: [any AnySetting] { [url, token, verification] }

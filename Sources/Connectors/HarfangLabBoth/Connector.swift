@@ -84,9 +84,12 @@ public struct HarfangLabConnector: Connector {
         await incidents?.check(report)
     }
 
+    /// Rules first, then one run of the import.
     public func plan(
         _ report: @escaping @Sendable (PlannedChange) -> Void, until stop: StopSignal
     ) async throws -> Accounting {
-        try await intel.plan(report, until: stop)
+        let rules = try await intel.plan(report, until: stop)
+        guard let incidents else { return rules }
+        return rules + (try await incidents.plan(report, until: stop))
     }
 }

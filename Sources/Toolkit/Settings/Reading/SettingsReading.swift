@@ -112,6 +112,12 @@ struct SettingsReading {
         // The originals' samples say `ChangeMe`, which their programs treat as unset too.
         let isPlaceholder = if case .text(let text) = raw { text.trimmed.lowercased() == "changeme" } else { false }
         if isPlaceholder { raw = nil }
+        if raw != nil, setting.isSecret, let reason = setting.ignoredBecause {
+            // Nobody should keep a secret where it serves nothing.
+            report(
+                .warning, key: site.label, variable: site.readsEnvironment ? setting.variables.first : nil,
+                at: candidate?.location, "It has no effect: \(reason).", "Remove it.")
+        }
         do {
             guard let settled = try setting.settle(raw) else {
                 // A source that could not be read has been reported already.
