@@ -241,6 +241,12 @@ let package = Package(
                 "Base", "ConnectorKit", "Engine", "HTTPClient", "HarfangLab", "HarfangLabIntel", "JSON", "OpenCTI",
                 "Rules", "Storage", "Telemetry", "TestKit", "Vectors",
             ]),
+        tests(
+            "HarfangLabTests",
+            [
+                "Base", "ConnectorKit", "HTTPClient", "HarfangLab", "HarfangLabBoth", "HarfangLabIncidents",
+                "HarfangLabIntel", "JSON", "Settings", "Vectors",
+            ]),
         tests("RulesTests", ["Base", "Rules"]),
         tests(
             "HarfangLabIncidentsTests",

@@ -13,6 +13,7 @@ import pytest
 from support.broker import Broker
 from support.enrichment import Enrichment
 from support.flow import Flow
+from support.harfanglab import Console
 from support.program import Program, Sallyport
 from support.secrets import assert_no_secret
 from support.simulators import (
@@ -114,6 +115,18 @@ def callback_enrichment(sallyport: Sallyport, opencti: OpenCTISimulator, crowdse
 def crowdsec(crowdsec_server: CrowdSecSimulator) -> CrowdSecSimulator:
     crowdsec_server.reset()
     return crowdsec_server
+
+
+@pytest.fixture(scope="session")
+def console_server(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    for ready in simulator("harfanglab", binary, tmp_path_factory.mktemp("harfanglab")):
+        yield Console(ready)
+
+
+@pytest.fixture
+def console(console_server: Console) -> Console:
+    console_server.reset()
+    return console_server
 
 
 @pytest.fixture(scope="session")

@@ -3,41 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from conftest import simulator
 from support.feed import Feed, Indicator
 from support.flow import free_port
+from support.harfanglab import CONSOLE_TOKEN, Console
 from support.program import Program, Sallyport
-from support.simulators import CONNECTOR_ID, STREAM_ID, TOKEN, OpenCTISimulator, Simulator
-
-CONSOLE_TOKEN = "8f2e6a0c5d9b4f17a3c8e1d06b7f94a2c5e8d013"
-
-
-class Console(Simulator):
-    def rules(self, kind: str = "IOCRule") -> list[dict[str, Any]]:
-        return self.lines(f"rules?kind={kind}")
-
-    def values(self) -> set[tuple[str, str]]:
-        found = [(rule["type"], rule["value"]) for rule in self.rules() if rule["enabled"]]
-        assert len(found) == len(set(found)), "a rule stands there twice"
-        return set(found)
-
-
-@pytest.fixture(scope="session")
-def console_server(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    for ready in simulator("harfanglab", binary, tmp_path_factory.mktemp("harfanglab")):
-        yield Console(ready)
-
-
-@pytest.fixture
-def console(console_server: Console) -> Console:
-    console_server.reset()
-    return console_server
+from support.simulators import CONNECTOR_ID, STREAM_ID, TOKEN, OpenCTISimulator
 
 
 @pytest.fixture
@@ -91,6 +65,8 @@ def test_rules_survive_a_kill_loop(
         program.signal(signal.SIGKILL)
         program.wait()
     program = start(sallyport, "harfanglab-intel", intel)
+    # All rules may stand from before: a program that has not come up yet takes no signal yet either.
+    program.wait_until(lambda: "The source lists are ready" in program.err, "it is there")
     program.wait_until(lambda: console.values() == wanted, "all rules")
     assert program.stop() == 0
 
