@@ -44,9 +44,7 @@ public final class BundlePush: Sendable {
     private let log: Log
     let broker: BrokerHealth
     private let fallback = Mutex(Fallback())
-    /// Bundles that were announced to their work and are not sent yet: another try must not announce them again, or the
-    /// work would wait for messages that never come.
-    private let announced = Mutex<[String: String]>([:])
+    private let announcements = Announcements()
     private let sentBundles: Counter
     private let sentMessages: Counter
 
@@ -147,10 +145,10 @@ public final class BundlePush: Sendable {
         guard try await publish(messages, publisher, queue, envelope) else {
             // What was announced part by part is handed over part by part: a whole one would be announced again.
             for part in parts { if try await pushOverAPI(part, envelope) == .workGone { return .workGone } }
-            announced.withLock { $0[bundleID] = nil }
+            announcements.sent(bundleID)
             return .sent(messages: parts.count)
         }
-        announced.withLock { $0[bundleID] = nil }
+        announcements.sent(bundleID)
         sentBundles.add()
         sentMessages.add(messages.count)
         fallback.withLock { $0.isOn = false }
@@ -163,14 +161,9 @@ public final class BundlePush: Sendable {
         _ count: Int, _ bundleID: String, _ envelope: BundleEnvelope, mayBeRepeated: Bool
     ) async throws -> Bool {
         guard let work = envelope.workID else { return true }
-        if announced.withLock({ $0[bundleID] == work }) { return true }
-        guard try await works.expect(count, of: work, mayBeRepeated: mayBeRepeated) else { return false }
-        announced.withLock { announced in
-            // Bounded: who gives a bundle up leaves its name here.
-            if announced.count >= 1000 { announced = [:] }
-            announced[bundleID] = work
+        return try await announcements.announce(bundleID, to: work) {
+            try await works.expect(count, of: work, mayBeRepeated: mayBeRepeated)
         }
-        return true
     }
 
     private static let patience = Duration.seconds(10)
