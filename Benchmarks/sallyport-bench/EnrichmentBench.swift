@@ -20,35 +20,28 @@ struct EnrichmentBench {
 
     func run() async throws -> JSONValue {
         let scene = try Scene(program)
-        let broker = try Subprocess(
-            python, ["Benchmarks/broker.py", scene.folder],
-            environment: ["PATH": getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"])
-        guard let line = await broker.nextLine(), let port = Int(line) else {
-            throw BenchFailure("RabbitMQ did not start")
-        }
+        let broker = try await BenchBroker(python, in: scene.folder)
         let figures: Result<JSONObject, any Error>
-        do { figures = .success(try await measure(port)) } catch { figures = .failure(error) }
-        broker.signal(SIGTERM)
-        _ = await broker.exitStatus()
+        do { figures = .success(try await measure(broker)) } catch { figures = .failure(error) }
+        await broker.end()
         try await scene.tearDown()
         return .object(try figures.get())
     }
 
-    private func measure(_ port: Int) async throws -> JSONObject {
-        var figures: JSONObject = ["publish": try await publish(port)]
-        for (name, latency, settings) in Self.cases { figures[name] = try await enrich(port, latency, settings) }
+    private func measure(_ broker: BenchBroker) async throws -> JSONObject {
+        var figures: JSONObject = ["publish": try await publish(broker)]
+        for (name, latency, settings) in Self.cases {
+            figures[name] = try await enrich(broker.port, latency, settings)
+        }
         return figures
     }
 
     // MARK: Publisher
 
-    private func publish(_ port: Int) async throws -> JSONValue {
-        let address = BrokerAddress(host: "127.0.0.1", port: port, user: Secret("guest"), password: Secret("guest"))
-        try await BrokerTopology.assert([.init(exchange: "bench", queue: "bench", routingKey: "bench")], at: address)
-        let now = { @Sendable in SystemTime().uptime.inSeconds }
-        let bare = try BareClient.publish(
-            Self.messages, bytes: Self.messageBytes, port: port, routingKey: "bench", exchange: "bench", now: now)
-        try await BrokerTopology.delete(["bench"], at: address)
+    private func publish(_ broker: BenchBroker) async throws -> JSONValue {
+        let bare = try await broker.bareRate(Self.messages, bytes: Self.messageBytes)
+        let address = BrokerAddress(
+            host: "127.0.0.1", port: broker.port, user: Secret("guest"), password: Secret("guest"))
         try await BrokerTopology.assert([.init(exchange: "bench", queue: "bench", routingKey: "bench")], at: address)
         let publisher = try QueuePublisher({ address })
         // As enrichments do it: bundles of 25 messages, 40 at a time.
@@ -67,8 +60,9 @@ struct EnrichmentBench {
         return [
             "baseline": "librabbitmq in a loop, window 1024, same broker, same run", "messages": .int(Self.messages),
             "message_bytes": .int(Self.messageBytes),
-            "baseline_confirmed_per_second": .int(Int(Double(Self.messages) / bare)),
-            "confirmed_per_second": .int(Int(Double(Self.messages) / ours)), "ratio": .double(bare / ours),
+            "baseline_confirmed_per_second": .int(Int(bare)),
+            "confirmed_per_second": .int(Int(Double(Self.messages) / ours)),
+            "ratio": .double(Double(Self.messages) / ours / bare),
         ]
     }
 

@@ -43,7 +43,68 @@ struct HarfangLabBench {
             figures["ratio"] = .double(own / rate)
         }
         try await stand.tearDown()
+        if let python { try await addEventsOverRabbitMQ(python, to: &figures) }
         return .object(figures)
+    }
+
+    // MARK: RabbitMQ
+
+    private func addEventsOverRabbitMQ(_ python: String, to figures: inout JSONObject) async throws {
+        let scene = try Scene(program)
+        let broker = try await BenchBroker(python, in: scene.folder)
+        let measured: Result<JSONObject, any Error>
+        do { measured = .success(try await eventsOverRabbitMQ(broker)) } catch { measured = .failure(error) }
+        await broker.end()
+        try await scene.tearDown()
+        for (name, value) in try measured.get() { figures[name] = value }
+    }
+
+    /// Split, one message an object, and whole, against a bare client with messages of the same size.
+    private func eventsOverRabbitMQ(_ broker: BenchBroker) async throws -> JSONObject {
+        var split = try await events(broker, form: "split")
+        let bytes = 1600
+        let bare = try await broker.bareRate(40_000, bytes: bytes)
+        split["baseline"] = "librabbitmq in a loop, window 1024, a queue that nobody reads, same broker, same run"
+        split["baseline_message_bytes"] = .int(bytes)
+        split["baseline_confirmed_per_second"] = .int(Int(bare))
+        split["ratio"] = .double((split["messages_per_second"]?.double ?? 0) / bare)
+        return [
+            "events_over_rabbitmq_split": .object(split),
+            "events_over_rabbitmq_whole": .object(try await events(broker, form: "whole")),
+        ]
+    }
+
+    private func events(_ broker: BenchBroker, form: String) async throws -> JSONObject {
+        let scene = try Scene(program)
+        let platform = try await scene.simulator("opencti", ["--amqp-port", "\(broker.port)"])
+        let console = try await scene.simulator("harfanglab", ["--alerts", "\(Self.events)"])
+        let metrics = "http://127.0.0.1:\(try Loopback.freePort())"
+        let started = time.uptime
+        let process = try scene.start(
+            ["run", "harfanglab-incidents"],
+            [
+                "OPENCTI_URL": platform, "OPENCTI_TOKEN": "7d3f0a52-1c9b-4b7e-9f60-2e5a8c4d1b39",
+                // A queue of its own: what another case left must not count.
+                "CONNECTOR_ID": "0c2d9f6e-0b8a-4d5c-8a1e-\(Int.random(in: 100_000_000_000...999_999_999_999))",
+                "CONNECTOR_DURATION_PERIOD": "PT60S", "CONNECTOR_BUNDLE_FORM": form,
+                "HARFANGLAB_INCIDENTS_URL": console, "HARFANGLAB_INCIDENTS_TOKEN": Stand.token,
+                "SALLYPORT_STATE_DIR": "\(scene.folder)/state",
+                "SALLYPORT_HTTP_LISTEN": String(metrics.dropFirst("http://".count)),
+            ])
+        var messages = 0
+        // The run has reported its end: everything is confirmed and durable.
+        let (seconds, peak) = try await watch(process, since: started) {
+            messages = max(messages, await scene.web.counter("sallyport_bundle_messages_total", at: metrics))
+            let works = try await scene.web.get("\(platform)/_admin/state")["works"]?.array ?? []
+            return works.contains { $0["processed_time"]?.string != nil }
+        }
+        try await scene.tearDown()
+        return [
+            "events": .int(Self.events), "messages": .int(messages), "seconds": .double(seconds),
+            "events_per_second": .int(Int(Double(Self.events) / seconds)),
+            "messages_per_second": .int(Int(Double(messages) / seconds)),
+            "peak_rss_mib": .double(Double(peak) / 1_048_576),
+        ]
     }
 
     private func rules(_ stand: Stand, maturity: String, counter: String) async throws -> JSONValue {

@@ -3,6 +3,7 @@
 import Base
 import HTTPClient
 import JSON
+import Messaging
 import Subprocesses
 
 #if canImport(Glibc)
@@ -53,6 +54,42 @@ final class Scene {
         for process in processes { _ = await process.exitStatus() }
         let removal = try Subprocess("/bin/rm", ["-r", folder], environment: [:])
         _ = await removal.exitStatus()
+    }
+}
+
+/// A RabbitMQ of the benchmark's own.
+struct BenchBroker {
+    let port: Int
+    private let process: Subprocess
+
+    /// - Parameter folder: where its data lies.
+    init(_ python: String, in folder: String) async throws {
+        process = try Subprocess(
+            python, ["Benchmarks/broker.py", folder],
+            environment: ["PATH": getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"])
+        guard let line = await process.nextLine(), let port = Int(line) else {
+            throw BenchFailure("RabbitMQ did not start")
+        }
+        self.port = port
+    }
+
+    /// Ends it and what it started.
+    func end() async {
+        process.signal(SIGTERM)
+        _ = await process.exitStatus()
+    }
+
+    /// What a bare client of the same library gets through, on a queue that nobody reads.
+    ///
+    /// - Returns: confirmed messages a second.
+    func bareRate(_ messages: Int, bytes: Int) async throws -> Double {
+        let address = BrokerAddress(host: "127.0.0.1", port: port, user: Secret("guest"), password: Secret("guest"))
+        try await BrokerTopology.assert([.init(exchange: "bench", queue: "bench", routingKey: "bench")], at: address)
+        let seconds = try BareClient.publish(
+            messages, bytes: bytes, port: port, routingKey: "bench", exchange: "bench",
+            now: { SystemTime().uptime.inSeconds })
+        try await BrokerTopology.delete(["bench"], at: address)
+        return Double(messages) / seconds
     }
 }
 
