@@ -18,6 +18,9 @@ public protocol Connector: Sendable {
     /// Runs until `stop` is raised, or until something happens that a new start mends (the supervisor makes one).
     func run(until stop: StopSignal) async throws
 
+    /// Whether a run that has ended is all there is to do: it is not started again, also when it failed.
+    var runsOnce: Bool { get }
+
     /// Connectivity, credentials, each needed API scope by name, and what the source is set up to send.
     func check(_ report: @Sendable (CheckLine) -> Void) async
 
@@ -39,6 +42,10 @@ public protocol Connector: Sendable {
 
 extension Connector {
     public var explanation: String? { nil }
+}
+
+extension Connector {
+    public var runsOnce: Bool { false }
 }
 
 /// What a connector gets from the process it runs in.
@@ -122,12 +129,15 @@ public enum ConnectorError: ActionableError {
     case refused(code: ErrorCode, reason: String)
     /// Start again at once with what has changed.
     case restart(reason: String)
+    /// A single run has come to its end, and not everything went well.
+    case incomplete(reason: String)
 
     public var code: ErrorCode {
         switch self {
         case .configuration: "connector.configuration"
         case .refused(let code, _): code
         case .restart: "connector.restart"
+        case .incomplete: "connector.incomplete"
         }
     }
     public var isRetryable: Bool { if case .configuration = self { false } else { true } }
@@ -135,7 +145,7 @@ public enum ConnectorError: ActionableError {
         switch self {
         case .configuration(let setting, let reason): "\(setting): \(reason)"
         case .refused(_, let reason): reason
-        case .restart(let reason): reason
+        case .restart(let reason), .incomplete(let reason): reason
         }
     }
 }

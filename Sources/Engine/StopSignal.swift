@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
 import Synchronization
 
 /// A request to stop that many tasks can wait for. Raised once, never taken back.
@@ -22,6 +23,35 @@ public final class StopSignal: Sendable {
             return state.waiting
         }
         for continuation in waiting.values { continuation.resume() }
+    }
+
+    /// Returns after `pause`, or earlier when the signal is raised or the task is cancelled.
+    public func wait(atMost pause: Duration, on time: any TimeSource) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { try? await time.sleep(for: pause) }
+            group.addTask { await self.wait() }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// Runs `work`, which looks at the signal itself; when it has not ended so long after the signal, it is cancelled.
+    public func grace<Result: Sendable>(
+        _ patience: Duration, on time: any TimeSource, _ work: @escaping @Sendable () async throws -> Result
+    ) async throws -> Result {
+        try await withThrowingTaskGroup(of: Result?.self) { group in
+            group.addTask { try await work() }
+            group.addTask {
+                await self.wait()
+                try? await time.sleep(for: patience)
+                return nil
+            }
+            while let ended = try await group.next() {
+                group.cancelAll()
+                if let result = ended { return result }
+            }
+            throw CancellationError()
+        }
     }
 
     /// Returns when the signal is raised or the task is cancelled.

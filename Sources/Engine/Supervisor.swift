@@ -20,6 +20,10 @@ public struct Supervisor: Sendable {
         case stopped
         /// Nothing but a change of the settings helps.
         case misconfigured(String)
+        /// A connector that runs once has done so; whether all went well.
+        case finished(isComplete: Bool)
+        /// One that runs once could not begin, or was cut short.
+        case failed(String)
     }
 
     private let log: Log
@@ -54,8 +58,12 @@ public struct Supervisor: Sendable {
         var pause = firstPause
         while !stop.isRaised {
             let started = time.uptime
+            var runsOnce = false
             do {
-                try await member.make().run(until: stop)
+                let connector = try member.make()
+                runsOnce = connector.runsOnce
+                try await connector.run(until: stop)
+                if runsOnce { return .finished(isComplete: true) }
                 if stop.isRaised { return .stopped }
                 log.warning("A connector ended by itself and is started again", .field("flow", member.name))
             } catch let error as ConnectorError {
@@ -64,22 +72,26 @@ public struct Supervisor: Sendable {
                     log.error("A connector can't start", .field("flow", member.name), .cause(error))
                     return .misconfigured(error.description)
                 }
+                // The connector has told what is missing.
+                if case .incomplete = error { return .finished(isComplete: false) }
                 if stop.isRaised { return .stopped }
                 if case .restart(let reason) = error {
                     log.info("A connector starts again", .field("flow", member.name), .field("reason", reason))
                     // A short pause all the same: a platform that resets its state for ever must not be hammered.
                     pause = firstPause
-                    await wait(pause, until: stop)
+                    await stop.wait(atMost: pause, on: time)
                     continue
                 }
                 tell(member, error)
+                if runsOnce { return .failed(error.description) }
             } catch {
                 if stop.isRaised { return .stopped }
                 tell(member, error)
+                if runsOnce { return .failed("\(error)") }
             }
             // A run that lasted shows that the fault is new: the back-off starts from the beginning.
             if time.uptime - started > longestPause { pause = firstPause }
-            await wait(pause, until: stop)
+            await stop.wait(atMost: pause, on: time)
             pause = min(pause * 2, longestPause)
         }
         return .stopped
@@ -88,14 +100,5 @@ public struct Supervisor: Sendable {
     private func tell(_ member: Member, _ error: any Error) {
         health.component(member.name).report(.notReady("\(error)"))
         log.error("A connector failed and is started again", .field("flow", member.name), .cause(error))
-    }
-
-    private func wait(_ pause: Duration, until stop: StopSignal) async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { [time] in try? await time.sleep(for: pause) }
-            group.addTask { await stop.wait() }
-            await group.next()
-            group.cancelAll()
-        }
     }
 }

@@ -83,15 +83,15 @@ struct Inventory: Sendable {
                 backoff = .seconds(1)
                 // After work another look soon, as much as the original's; without, the whole pause.
                 let elapsed = context.time.uptime - begin
-                await wait(
-                    count > 0 ? min(frequency, .seconds(60)) : max(.seconds(1), frequency - elapsed), until: stop)
+                let pause = count > 0 ? min(frequency, .seconds(60)) : max(.seconds(1), frequency - elapsed)
+                await stop.wait(atMost: pause, on: context.time)
             } catch let error as ConnectorError {
                 throw error
             } catch {
                 if stop.isRaised { return }
                 events.failed(error)
                 let asked = (error as? FalconError)?.retryAfter ?? .zero
-                await wait(max(backoff, asked), until: stop)
+                await stop.wait(atMost: max(backoff, asked), on: context.time)
                 backoff = min(backoff * 2, .seconds(300))
             }
         }
@@ -159,15 +159,6 @@ struct Inventory: Sendable {
         _ = try await cycle(parts)
         await session.close()
         return Accounting()
-    }
-
-    private func wait(_ pause: Duration, until stop: StopSignal) async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { [time = context.time] in try? await time.sleep(for: pause) }
-            group.addTask { await stop.wait() }
-            await group.next()
-            group.cancelAll()
-        }
     }
 }
 

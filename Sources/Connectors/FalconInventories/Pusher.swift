@@ -123,12 +123,7 @@ struct Pusher: Sendable {
     }
 
     private func sleep(_ pause: Duration) async throws {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { try? await time.sleep(for: pause) }
-            group.addTask { await stop.wait() }
-            await group.next()
-            group.cancelAll()
-        }
+        await stop.wait(atMost: pause, on: time)
         try Task.checkCancellation()
     }
 }

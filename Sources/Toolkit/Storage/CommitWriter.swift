@@ -14,6 +14,7 @@ struct CommitWriter {
         try mark(commit)
         let jobs = Jobs(database)
         for job in commit.jobs { try jobs.insert(job) }
+        for job in commit.updatedJobs { try jobs.update(job) }
         try History(database).append(commit.history)
         try DeadLetters(database).add(commit.deadLetters, options)
         try Values(database).set(commit.values, flow: commit.flow)

@@ -200,6 +200,8 @@ public struct FlowCommit: Sendable {
     public var owners: [OwnerChange] = []
     public var marks: [OwnerMark] = []
     public var jobs: [Job] = []
+    /// Jobs that are there, brought up to date; one that is gone makes the commit fail.
+    public var updatedJobs: [Job] = []
     public var history: [HistoryRecord] = []
     public var deadLetters: [DeadLetter] = []
     public var values: [String: [UInt8]?] = [:]
@@ -213,8 +215,8 @@ public struct FlowCommit: Sendable {
     }
 
     public var isEmpty: Bool {
-        entries.isEmpty && owners.isEmpty && marks.isEmpty && jobs.isEmpty && history.isEmpty && deadLetters.isEmpty
-            && values.isEmpty && checkpoints.isEmpty
+        entries.isEmpty && owners.isEmpty && marks.isEmpty && jobs.isEmpty && updatedJobs.isEmpty && history.isEmpty
+            && deadLetters.isEmpty && values.isEmpty && checkpoints.isEmpty
     }
 }
 

@@ -100,7 +100,9 @@ struct SettingsTable {
         text += "\(leads ? "\n" : "")\(title)\n"
         for setting in settings {
             let standard = setting.isRequired ? "required" : setting.defaultText.map { "default \($0)" } ?? "optional"
-            text += "  \(setting.variables.first ?? setting.key)  \(setting.kind.name), \(standard)\n"
+            let name = "  \(setting.variables.first ?? setting.key)  \(setting.kind.name)"
+            let fits = name.count + standard.count + 2 <= column.width
+            text += fits ? "\(name), \(standard)\n" : "\(name)\n" + column.wrapped(standard, indent: 6)
             let place: String? =
                 switch setting.place {
                 case .connection(_, let key), .flow(let key): key

@@ -67,10 +67,17 @@ struct Service {
         log.info("Sallyport is down")
         await platformLog?.close()
         _ = output.flush()
+        return Self.exitCode(of: ends)
+    }
+
+    /// A connector that runs once decides; else only settings that stop them all are a failure.
+    private static func exitCode(of ends: [String: Supervisor.End]) -> ExitCode {
         let isMisconfigured =
-            !ends.isEmpty
-            && ends.values.allSatisfy { if case .misconfigured = $0 { true } else { false } }
-        return isMisconfigured ? .configuration : .ok
+            !ends.isEmpty && ends.values.allSatisfy { if case .misconfigured = $0 { true } else { false } }
+        if isMisconfigured { return .configuration }
+        if ends.values.contains(where: { if case .failed = $0 { true } else { false } }) { return .remoteRefused }
+        let isIncomplete = ends.values.contains { if case .finished(isComplete: false) = $0 { true } else { false } }
+        return isIncomplete ? .problemFound : .ok
     }
 
     private func members(

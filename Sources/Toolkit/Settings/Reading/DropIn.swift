@@ -41,6 +41,7 @@ extension SettingsCatalogue {
         let environment = Environment(input.environment)
         var reading = SettingsReading(
             environment: environment, declaredVariables: Set(settings.flatMap(\.allVariables)))
+        for warning in input.warnings { reading.report(warning) }
         let root = files.config.flatMap { reading.document($0, severity: .error) }
         let dotEnv = files.config == nil ? files.dotEnv.flatMap { reading.dotEnv($0) } : nil
 
@@ -129,7 +130,7 @@ extension SettingsReading {
         var found: Candidate?
         for key in [site.setting.key] + site.setting.aliasKeys {
             let parts = key.split(separator: ".", maxSplits: 1).map(String.init)
-            guard let node = root[parts[0]]?[parts[1]] else { continue }
+            guard let node = root.member(likely: parts[0])?.member(likely: parts[1]) else { continue }
             let candidate = nodeCandidate(site, node, reader)
             if let found { reportConflict(site, found, candidate) } else { found = candidate }
         }
@@ -142,11 +143,14 @@ extension SettingsReading {
             let parts = key.split(separator: ".", maxSplits: 1).map(String.init)
             keys[parts[0], default: []].append(parts[1])
         }
-        checkNames(of: members, among: keys.keys.sorted(), in: "", severity: .warning)
+        func unknown(_ members: [YAMLNode.Member], _ known: [String]) -> [YAMLNode.Member] {
+            members.filter { member in !known.contains { foldedName($0) == foldedName(member.key) } }
+        }
+        checkNames(of: unknown(members, Array(keys.keys)), among: keys.keys.sorted(), in: "", severity: .warning)
         for member in members {
-            guard let known = keys[member.key] else { continue }
+            guard let known = keys[foldedName(member.key)] else { continue }
             if let inner = member.value.members {
-                checkNames(of: inner, among: known, in: member.key, severity: .warning)
+                checkNames(of: unknown(inner, known), among: known, in: member.key, severity: .warning)
             } else if !member.value.isNull {
                 report(
                     .error, key: member.key, at: member.value.location,

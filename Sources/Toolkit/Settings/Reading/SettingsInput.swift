@@ -19,6 +19,8 @@ public struct SettingsInput: Sendable {
 
     public var environment: [String: String]
     public var overrides: [Override]
+    /// What an adapter has to say about files of an original that it has read.
+    public var warnings: [SettingsProblem] = []
 
     public init(environment: [String: String] = [:], overrides: [Override] = []) {
         self.environment = environment

@@ -23,6 +23,11 @@ public struct YAMLNode: Sendable {
     /// The value of a key; `nil` when absent or when this is no mapping.
     public subscript(key: String) -> YAMLNode? { members?.first { $0.key == key }?.value }
 
+    /// The member of that name, else the one whose name differs in case only, or has blanks for underscores.
+    func member(likely key: String) -> YAMLNode? {
+        self[key] ?? members?.first { foldedName($0.key) == foldedName(key) }?.value
+    }
+
     /// `nil` when this is no mapping.
     public var members: [Member]? { if case .mapping(let members) = content { members } else { nil } }
     /// A plain `null`, `~` or nothing at all.
@@ -46,3 +51,6 @@ public struct YAMLLimits: Sendable {
     public var maxNodes = 50_000
     public init() {}
 }
+
+/// A name as files of the originals are searched for it: `LOG LEVEL` is `log_level`.
+func foldedName(_ name: String) -> String { name.lowercased().replacing(" ", with: "_") }
