@@ -138,7 +138,12 @@ let package = Package(
                 "Settings", "Storage", "Telemetry",
             ]),
 
-        module("SandboxTriage", in: "Connectors", ["Base", "JSON", "NetAddress", "VMRay"]),
+        module(
+            "SandboxTriage", in: "Connectors",
+            [
+                "Archives", "Base", "ConnectorKit", "Engine", "Falcon", "HTTPClient", "Hashing", "JSON", "NetAddress",
+                "Settings", "Storage", "Telemetry", "VMRay",
+            ]),
 
         // Simulators: fake vendors over real HTTP; no vendor client in here.
         module("SimulatorKit", in: "Simulators", ["Base", "HTTPServer", "JSON"]),
@@ -160,8 +165,8 @@ let package = Package(
                 "FalconTelemetry", "SekoiaSimulator",
                 "HarfangLabBoth", "HarfangLabIncidents", "HarfangLabIntel", "HarfangLabSimulator", "Rules",
                 "HTTPClient", "HTTPServer",
-                "Hashing", "JSON", "NetAddress", "OpenCTI", "OpenCTISimulator", "STIX", "Settings", "SimulatorKit",
-                "Storage", "Subprocesses", "Telemetry", "VMRaySimulator",
+                "Hashing", "JSON", "NetAddress", "OpenCTI", "OpenCTISimulator", "STIX", "SandboxTriage", "Settings",
+                "SimulatorKit", "Storage", "Subprocesses", "Telemetry", "VMRaySimulator",
             ],
             path: "Sources/sallyport", swiftSettings: strict),
         .executableTarget(
@@ -207,7 +212,10 @@ let package = Package(
             ]),
         tests(
             "SandboxTriageTests",
-            ["Base", "HTTPClient", "JSON", "SandboxTriage", "TestKit", "VMRay", "Vectors"]),
+            [
+                "Base", "Engine", "Falcon", "HTTPClient", "JSON", "SandboxTriage", "Settings", "Storage", "Telemetry",
+                "TestKit", "VMRay", "Vectors",
+            ]),
         tests("VMRayTests", ["Base", "HTTPClient", "JSON", "TestKit", "VMRay", "Vectors"]),
         tests("CrowdSecTests", ["Base", "CrowdSec", "HTTPClient", "JSON", "TestKit", "Vectors"]),
         tests(

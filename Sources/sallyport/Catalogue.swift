@@ -9,6 +9,7 @@ import FalconTelemetry
 import HarfangLabBoth
 import HarfangLabIncidents
 import HarfangLabIntel
+import SandboxTriage
 import Settings
 
 /// Everything that this program can run.
@@ -17,6 +18,7 @@ enum Catalogue {
         FalconIndicatorsConnector.self, CrowdSecEnrichmentConnector.self, FalconTelemetryConnector.self,
         DeviceAssetsConnector.self, UserAssetsConnector.self, FalconActionsConnector.self,
         HarfangLabConnector.self, HarfangLabIntelConnector.self, HarfangLabIncidentsConnector.self,
+        SandboxTriageConnector.self,
     ]
 
     static let settings = SettingsCatalogue(connectors: connectors.map { $0.declaration })

@@ -57,7 +57,7 @@ import Testing
         let secrets = [
             "OPENCTI_TOKEN": "t", "CROWDSTRIKE_CLIENT_ID": "c", "CROWDSTRIKE_CLIENT_SECRET": "s",
             "CROWDSEC_KEY": "k", "SEKOIA_INTAKE_KEY": "k", "HARFANGLAB_TOKEN": "h", "HARFANGLAB_INTEL_TOKEN": "h",
-            "HARFANGLAB_INCIDENTS_TOKEN": "h", "SEKOIA_API_KEY": "a",
+            "HARFANGLAB_INCIDENTS_TOKEN": "h", "SEKOIA_API_KEY": "a", "VMRAY_API_KEY": "v",
         ]
         let yaml = try answer("--sample").replacing("ChangeMe", with: "given")
         let file = try folder.write("sallyport.yaml", yaml)
@@ -79,11 +79,11 @@ import Testing
         "OPENCTI_TOKEN": "example-token", "CROWDSTRIKE_CLIENT_ID": "client", "CROWDSTRIKE_CLIENT_SECRET": "secret",
         "CROWDSEC_KEY": "key", "SEKOIA_INTAKE_KEY": "intake-key", "HARFANGLAB_TOKEN": "h",
         "HARFANGLAB_INTEL_TOKEN": "h",
-        "HARFANGLAB_INCIDENTS_TOKEN": "h", "SEKOIA_API_KEY": "asset-key",
+        "HARFANGLAB_INCIDENTS_TOKEN": "h", "SEKOIA_API_KEY": "asset-key", "VMRAY_API_KEY": "v",
     ]
     /// Folders below `examples`, each named as the connector whose compose files it has.
     static let connectors = [
-        "opencti-crowdstrike", "crowdsec", "harfanglab", "harfanglab-intel", "harfanglab-incidents",
+        "opencti-crowdstrike", "crowdsec", "harfanglab", "harfanglab-intel", "harfanglab-incidents", "vmray",
     ]
 
     static func files(in folder: URL, _ suffix: String) throws -> [URL] {

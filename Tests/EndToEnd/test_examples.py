@@ -18,11 +18,11 @@ SECRETS = {
     "CONNECTOR_CONFIGURATION":
         '{"intake_key":"kkkkkkkk","sekoia_api_key":"kkkkkkkk","sekoia_base_url":null,"frequency":3600,"batch_size":100}',
     "MODULE_CONFIGURATION": '{"client_id":"' + "e" * 32 + '","client_secret":"s","base_url":"https://api.eu-1.crowdstrike.com"}',
-    "CROWDSEC_KEY": "example-key", "HARFANGLAB_TOKEN": "example-token",
+    "VMRAY_API_KEY": "example-key", "CROWDSEC_KEY": "example-key", "HARFANGLAB_TOKEN": "example-token",
     "HARFANGLAB_INTEL_TOKEN": "example-token", "HARFANGLAB_INCIDENTS_TOKEN": "example-token"}
 # Folders below `examples`, each named as the connector whose compose files it has.
 CONNECTORS = ["opencti-crowdstrike", "crowdsec", "sekoia-event-stream", "sekoia-device-assets", "harfanglab",
-              "harfanglab-intel", "harfanglab-incidents"]
+              "harfanglab-intel", "harfanglab-incidents", "vmray"]
 
 
 def service(connector: str, name: str) -> dict:

@@ -22,7 +22,7 @@ import Testing
             CONTAIN_HOST = False
             USER_UUID = None
             DOWNLOAD_DIR = os.path.join("a", "b")
-            CREATE_CASE_LEVELS = (VERDICT.SUSPICIOUS, "malicious")
+            CREATE_CASE_LEVELS = (VERDICT.SUSPICIOUS.value, "malicious")
 
         class VMRayConfig():
             ANALYSIS_TIMEOUT = 1_200

@@ -3,6 +3,7 @@
 import Base
 public import Engine
 public import Falcon
+import HTTPClient
 import JSON
 
 /// Which API scopes a connector needs and what for, asked of the tenant one by one.
@@ -76,6 +77,15 @@ public struct FalconScopes: Sendable {
         case .policiesRead: _ = try await falcon.preventionPolicies([Self.nobody])
         case .policiesWrite: _ = try await falcon.deletePreventionPolicies([Self.nobody])
         case .casesRead: _ = try await falcon.cases([Self.nobody])
+        // A case without a name is refused.
+        case .casesWrite: _ = try await falcon.createCase([:])
+        case .messageCenterRead: _ = try await falcon.newestMessageCases(limit: 1) { _ in true }
+        case .messageCenterWrite: _ = try await falcon.createMessageCase([:])
+        case .quarantineRead: _ = try await falcon.queryQuarantine("sha256:'\(Self.nobody)'", limit: 1)
+        case .quarantineWrite:
+            _ = try await falcon.updateQuarantine(
+                ["\(Self.nobody)_\(Self.nobody)"], .unrelease, comment: "permission check")
+        case .samplesRead: try await falcon.openSample(sha256: Self.nobody + Self.nobody).cancel()
         case .incidentsRead: _ = try await falcon.incidents(["inc:\(Self.nobody):\(Self.nobody)"])
         case .usersRead: _ = try await falcon.queryUsers(limit: 1)
         case .identityGraphQL, .identityRead:

@@ -9,8 +9,9 @@ extension Command {
     static let approve: Command = {
         let flow = Positional(name: "FLOW", doc: "The flow; may be left out when there is one.", arity: .optional)
         return Command(
-            name: "approve", summary: "Let a flow go on that the ceiling of deletes has stopped.",
-            discussion: "Look at `sallyport plan` first. The count of the last hour then begins anew.",
+            name: "approve",
+            summary: "Let a flow go on that a ceiling has stopped: of deletes, or of hosts contained in an hour.",
+            discussion: "Look at `sallyport plan` first, and at the log. The count of the last hour then begins anew.",
             options: ConfigurationChoice.options, positionals: [flow],
             run: { arguments in
                 let configuration = try ConfigurationChoice(arguments).read()

@@ -11,9 +11,9 @@ extension Command {
                 """,
             options: [CommandLineProgram.json],
             subcommands: [
-                .run, .check, .plan, .explain, .dlq, .approve, .action, .enrich, .pattern, .settings, .simulate, .demo,
-                .documents, .rule,
-                .reference, .version, .completions,
+                .run, .check, .plan, .explain, .dlq, .approve, .action, .enrich, .triage, .pattern, .settings,
+                .simulate,
+                .demo, .documents, .rule, .reference, .version, .completions,
             ])
     }
 }

@@ -23,8 +23,8 @@ extension Command {
             discussion: """
                 Starts both simulators and the connector as processes of their own, breaks what can break, and compares the \
                 tenant with what the feed's maker meant. Then OpenCTI asks CrowdSec about addresses, the feed becomes rules \
-                in a HarfangLab console whose events become incidents, and a tenant's event stream goes to Sekoia's \
-                intake, each with another kill. Exit status 0 only if nothing is lost, doubled or wrong.
+                in a HarfangLab console whose events become incidents, a tenant's event stream goes to Sekoia's intake, \
+                and its detections go through VMRay, each with another kill. Exit status 0 only if nothing is lost, doubled or wrong.
                 """,
             options: [count, seed, keep],
             run: { arguments in
@@ -132,7 +132,8 @@ struct DemoCommand {
         let isEnriched = try await enrich(openCTI: stage.openCTIURL)
         let isExchanged = try await exchange(openCTI: stage.openCTIURL)
         let isRelayed = try await relay()
-        return story.isRight && isEnriched && isExchanged && isRelayed
+        let isTriaged = try await triage()
+        return story.isRight && isEnriched && isExchanged && isRelayed && isTriaged
     }
 
     private func judge(_ story: inout Story, _ stage: Stage) async throws {
@@ -219,10 +220,11 @@ struct DemoCommand {
 
     private static let states = [
         "state", "state-enrichment", "state-relay", "state-harfanglab-intel", "state-harfanglab-incidents",
+        "state-triage",
     ]
     private static let logs = [
         "opencti", "falcon", "connector", "crowdsec", "enrichment", "sekoia", "relay", "harfanglab", "harfanglab-intel",
-        "harfanglab-incidents",
+        "harfanglab-incidents", "vmray", "triage",
     ]
 
     // MARK: Words

@@ -34,5 +34,31 @@ extension CodeReference {
             .init(
                 "sample.spool", "The encrypted archive could not be kept while the sample was checked.",
                 "Look at VMRAY_DOWNLOAD_DIR: permissions and free space."),
+            .init(
+                "triage.download_failed", "Falcon gave no copy of the sample, three runs in a row.",
+                "Look whether the sensor has uploaded it; then `sallyport dlq retry`."),
+            .init(
+                "triage.integrity_failed",
+                "What Falcon gave was not the sample, three runs in a row. It was not submitted.",
+                "Look whether a proxy changes downloads; then `sallyport dlq retry`."),
+            .init(
+                "triage.too_large", "The sample is larger than VMRAY_MAX_SAMPLE_SIZE.",
+                "Raise it if VMRay takes such files; then `sallyport dlq retry`."),
+            .init(
+                "triage.submit_failed", "VMRay did not take the sample, three runs in a row.",
+                "`sallyport explain SHA256` shows its reason."),
+            .init(
+                "triage.analysis_timeout", "The analysis did not end, three times in VMRAY_ANALYSIS_JOB_TIMEOUT.",
+                "Look at the submission in VMRay; `sallyport dlq retry` waits for the same one again."),
+            .init(
+                "triage.no_sample_after_analysis", "VMRay showed no result although the submission had ended.",
+                "Look at the submission in VMRay; `sallyport dlq retry` begins anew."),
+            .init(
+                "triage.look_up_failed", "VMRay could not be asked about the sample, three runs in a row.",
+                "Look at the log for its answers; then `sallyport dlq retry`."),
+            .init(
+                "triage.effects_failed",
+                "The verdict stands, but Falcon could not be told everything, three runs in a row.",
+                "`sallyport explain SHA256` shows what is open and why; then `sallyport dlq retry`."),
         ])
 }

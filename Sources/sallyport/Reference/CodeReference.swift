@@ -291,6 +291,9 @@ struct CodeReference: Sendable {
             .init(
                 "settings.invalid", "Settings are wrong; each has a line of its own.", "Correct what the lines name."),
             .init("connector.configuration", "Settings that fit each other but not the world.", "Correct them."),
+            .init(
+                "connector.incomplete", "A single run has ended, and not everything went well.",
+                "Look at the log for samples that were not brought to their end; the next run tries them again."),
             .init("connector.restart", "A connector starts again: its state on the platform has changed, for example."),
             .init("usage", "The command line is wrong.", "`sallyport help COMMAND`."),
             .init("log.open", "The log file cannot be opened.", "Create its folder, or let this user write there."),

@@ -22,9 +22,14 @@ struct ContainmentGuard: Sendable {
 
     static let ceilingReason = "containment ceiling"
 
-    init(neverContain: [String], ceiling: Int) {
+    /// - Parameters:
+    ///   - contained: when hosts were, as far as it is remembered from before.
+    ///   - isTripped: it was when the process ended.
+    init(neverContain: [String], ceiling: Int, contained: [Instant] = [], isTripped: Bool = false) {
         self.neverContain = neverContain.map { $0.lowercased() }
         self.ceiling = ceiling
+        self.contained = contained
+        self.isTripped = isTripped
     }
 
     /// Judges hosts in ascending order of their ids; those that pass count as contained.

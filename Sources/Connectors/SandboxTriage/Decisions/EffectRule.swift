@@ -124,7 +124,9 @@ struct EffectRule {
         let request: JSONValue
         switch policy.caseAPI {
         case .messageCenter:
-            let detections: [JSONValue] = alerts.map {
+            // The service takes alerts with this type only.
+            let attached = policy.caseType == TriagePolicy().caseType ? alerts : []
+            let detections: [JSONValue] = attached.map {
                 ["id": .string($0.compositeID), "product": .string($0.product), "url": .string($0.link)]
             }
             request = [

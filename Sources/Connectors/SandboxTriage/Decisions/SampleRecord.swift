@@ -166,4 +166,17 @@ struct SampleRecord: Sendable, Hashable {
         for key in vetoed.keys { effects[key] = nil }
         stage = .verdict
     }
+
+    /// Takes up again what was parked, because a person asks for it: every deadline and count begins anew.
+    mutating func retry() {
+        guard stage == .parked else { return }
+        attempts = 0
+        submittedAt = nil
+        runningSince = nil
+        switch outcome {
+        case .effectsFailed where findings != nil: stage = .verdict
+        case .analysisTimeout where submissionID != nil: stage = .submitted
+        default: stage = .found
+        }
+    }
 }

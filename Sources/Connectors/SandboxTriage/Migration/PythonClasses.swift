@@ -138,7 +138,11 @@ private struct PythonReader {
 
     private mutating func name() -> PythonClasses.Value? {
         var last = word()
-        while take(".") { last = word() }
+        while take(".") {
+            let next = word()
+            // `VERDICT.MALICIOUS.value` is the member that it is the value of.
+            if next != "value" { last = next }
+        }
         return switch last {
         case "": nil
         case "True": .bool(true)
