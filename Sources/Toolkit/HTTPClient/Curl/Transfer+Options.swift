@@ -14,7 +14,8 @@ extension Transfer {
         sp_curl_set_long(handle, CURLOPT_PATH_AS_IS, 1)
         sp_curl_set_long(handle, CURLOPT_NOSIGNAL, 1)
         sp_curl_set_long(handle, CURLOPT_TCP_KEEPALIVE, 1)
-        sp_curl_set_long(handle, CURLOPT_BUFFERSIZE, 64 << 10)
+        // Each call has a buffer of its own; answers that are taken whole are small as a rule.
+        sp_curl_set_long(handle, CURLOPT_BUFFERSIZE, isStream ? 64 << 10 : 16 << 10)
         let timeouts = options.configuration.timeouts
         sp_curl_set_long(handle, CURLOPT_CONNECTTIMEOUT_MS, max(1, Int(clamping: timeouts.connect.milliseconds)))
         let idle = options.configuration.limits.idleLifetime

@@ -187,11 +187,17 @@ final class Transfer: @unchecked Sendable {
                 isReceivingPaused = true
                 return Int(CURL_WRITEFUNC_PAUSE)
             }
-            if gathered.isEmpty { gathered.reserveCapacity(lastPieceSize) }
+            if gathered.isEmpty { gathered.reserveCapacity(expectedPieceSize(pieceSize)) }
             touch()
         }
         if let inflater { inflater.append(bytes) } else { gathered.append(contentsOf: bytes) }
         return unpack() ? bytes.count : 0
+    }
+
+    /// As much as the last piece held; for one that was full also what the last call may bring beyond it, since growing
+    /// means twice the memory and a copy.
+    private func expectedPieceSize(_ limit: Int) -> Int {
+        lastPieceSize * 2 < limit ? lastPieceSize : limit + Int(CURL_MAX_WRITE_SIZE)
     }
 
     private func touch() {
