@@ -146,6 +146,27 @@ def test_a_checkpoint_device_that_is_gone_sends_nothing_again(devices: Inventory
     assert devices.platform.uids()[sent:] == ["e" * 32, "d" * 32]
 
 
+# covers: key:asset_connector_batch_size, key:asset_connector_base_url, key:asset_connector_frequency
+def test_the_variables_of_the_sdk_win_over_the_configuration(devices: Inventory) -> None:
+    devices.configuration |= {"sekoia_base_url": None, "frequency": 86_400}
+    devices.run_until(
+        11, ASSET_CONNECTOR_BATCH_SIZE="3", ASSET_CONNECTOR_FREQUENCY="1",
+        ASSET_CONNECTOR_PRODUCTION_BASE_URL=devices.platform.url)
+    assert max(devices.platform.batches) == 3
+    # A configured address wins over the variable.
+    devices.configuration["sekoia_base_url"] = devices.platform.url
+    devices.falcon.post("entities/hosts", [{
+        **DEVICES["devices"][0], "device_id": "c" * 32, "hostname": "later", "first_seen": "2026-11-01T00:00:00Z"}])
+    devices.run_until(12, ASSET_CONNECTOR_FREQUENCY="1", ASSET_CONNECTOR_PRODUCTION_BASE_URL="https://nowhere.invalid")
+
+
+# covers: inv:explain
+def test_explain_says_where_to_look(devices: Inventory) -> None:
+    devices.run_until(11)
+    done = devices.sallyport.run("explain", newest_first()[0], "--connector", DEVICE, env=devices.environment())
+    assert done.status == 1 and "get_device_details" in done.out, (done.status, done.out, done.err)
+
+
 # covers: inv:updates
 def test_changes_are_sent_when_asked_for(devices: Inventory) -> None:
     devices.run_until(11, INVENTORY_SEND_UPDATES="true")

@@ -147,14 +147,22 @@ def test_kill_in_a_loop_loses_nothing_and_repeats_only_what_was_in_flight(
     assert counts["repeats"] <= kills * 10 * 1000, counts
 
 
-# covers: loss:429, loss:5xx, loss:cut, loss:session, loss:token, loss:reset, intake:429, intake:5xx
-@pytest.mark.parametrize("fault", ["429", "503", "lost answer", "cut line", "session", "token", "stall", "html"])
+# covers: loss:429, loss:5xx, loss:cut, loss:session, loss:token, loss:reset, intake:429, intake:5xx, loss:half-open,
+#   loss:listing, loss:413
+@pytest.mark.parametrize("fault", [
+    "429", "503", "413", "lost answer", "cut line", "session", "token", "stall", "html", "half-open intake",
+    "half-open feed", "listing", "feed refused"])
 def test_faults_pass(fault: str, relay: Relay, tenant: Tenant, intake: Intake) -> None:
     tenant.feeds(events=6000)
     match fault:
         case "429": intake.fault("status", 429, times=3, retry_after=1, path="/batch")
         case "503": intake.fault("status", 503, times=4, path="/batch", skip=1)
         case "lost answer": intake.fault("reset_after", times=2, path="/batch", skip=1)
+        case "413": intake.fault("status", 413, times=3, path="/batch", skip=1)
+        case "half-open intake": intake.fault("half_open", times=2, path="/batch", skip=1, lasting=1)
+        case "half-open feed": tenant.fault("half_open", path="/sensors/entities/datafeed/v1/*", lasting=1)
+        case "listing": tenant.fault("status", 503, times=2, path="/sensors/entities/datafeed/v2")
+        case "feed refused": tenant.fault("status", 401, times=2, path="/sensors/entities/datafeed/v1/*")
         case "html": intake.fault("html", 502, times=2, path="/batch")
         case "cut line": tenant.fault("cut", 700_123, times=3, path="/sensors/entities/datafeed/v1/*")
         case "stall": tenant.fault("stall", 300_000, times=1, path="/sensors/entities/datafeed/v1/*", lasting=1)
@@ -166,7 +174,70 @@ def test_faults_pass(fault: str, relay: Relay, tenant: Tenant, intake: Intake) -
     program.wait_until(lambda: intake.counts()["distinct_offsets"] == 6000, "all have arrived")
     assert program.stop() == 0
     counts = intake.counts()
-    assert counts["repeats"] <= (2000 if fault == "lost answer" else 0), counts
+    # Where the answer is lost nobody can know whether the events were taken.
+    assert counts["repeats"] <= (2000 if fault in ("lost answer", "half-open intake") else 0), counts
+
+
+# covers: loss:everything
+def test_read_is_delivered_or_put_aside_whatever_happens_at_once(
+    relay: Relay, tenant: Tenant, intake: Intake, sallyport: Sallyport,
+) -> None:
+    tenant.feeds(partitions=3, events=4000)
+    tenant.append([b"no event", b'{"metadata":{"offset":2000000001},"event":"<poison>"}'], partition=1)
+    intake.post("settings", {"poison": ["<poison>"]})
+    intake.fault("latency", 20, times=None, path="/batch")
+    intake.fault("status", 503, times=None, path="/batch", probability=0.1)
+    intake.fault("reset_after", times=6, path="/batch", probability=0.1)
+    tenant.fault("cut", 900_001, times=4, path="/sensors/entities/datafeed/v1/*")
+    tenant.fault("status", 429, times=1, retry_after=1, path="/oauth2/token")
+    kills = 3
+    for round_number in range(kills):
+        program = relay.start()
+        enough = min(intake.counts()["distinct_offsets"] + 1500, 12_000)
+        program.wait_until(lambda: intake.counts()["distinct_offsets"] >= enough, "some progress between two kills")
+        program.kill()
+    intake.heal()
+    program = relay.start()
+    program.wait_until(lambda: intake.counts()["distinct_offsets"] == 12_000, "all have arrived")
+    letters: list[Any] = []
+    def two_letters() -> bool:
+        letters[:] = sallyport.run("dlq", "list", "--json", "--connector", "sekoia-event-stream", env=relay.env).json_lines
+        return sorted(letter["code"] for letter in letters) == ["event.invalid", "record.refused"]
+    program.wait_until(two_letters, "what can't be sent is put aside")
+    assert program.stop() == 0
+    assert intake.counts()["repeats"] <= (kills * 9 + 6) * 1000
+    assert len(relay.offsets()) == 3
+
+
+# covers: key:app_id, key:intake_server, key:intake_url, key:event_types, key:batch_size, key:in_flight
+def test_settings_do_what_they_say(relay: Relay, tenant: Tenant, intake: Intake) -> None:
+    lines = [json.dumps({"metadata": {"offset": n, "eventType": "ABC"[n % 3]}, "n": n}).encode() for n in range(1, 301)]
+    tenant.append(lines)
+    program = relay.start(
+        CONNECTOR_CONFIGURATION=json.dumps({"intake_key": KEY, "intake_server": intake.url}),
+        INTAKE_URL="http://127.0.0.1:9", EVENT_STREAM_APP_ID="myreader", EVENT_STREAM_EVENT_TYPES="A,C",
+        EVENT_STREAM_BATCH_SIZE="10", EVENT_STREAM_IN_FLIGHT="1")
+    program.wait_until(lambda: intake.counts()["events"] == 200, "the wanted types have arrived")
+    assert program.stop() == 0
+    # One body at a time keeps the order.
+    assert intake.events() == [line for line in lines if b'"B"' not in line]
+    assert intake.counts()["batches"] >= 20
+    assert "myreadera" in tenant.get("feeds")["app_ids"]
+    assert "feeds did not go on" not in program.err and "does not go on where it ended" not in program.err
+
+
+# covers: key:start_from
+def test_a_start_is_taken_without_a_checkpoint_only(relay: Relay, tenant: Tenant, intake: Intake) -> None:
+    tenant.feeds(events=100)
+    program = relay.start(EVENT_STREAM_START_FROM="1000000090")
+    program.wait_until(lambda: intake.counts()["events"] == 10, "the last ten")
+    eventually(lambda: set(relay.offsets().values()) == {1_000_000_099}, "cache.json")
+    assert program.stop() == 0
+    program = relay.start(EVENT_STREAM_START_FROM="oldest")
+    tenant.append([b'{"metadata":{"offset":2000000000}}'])
+    program.wait_until(lambda: intake.counts()["distinct_offsets"] == 11, "what came since")
+    assert program.stop() == 0
+    assert intake.counts()["events"] == 11
 
 
 # covers: intake:bisect, intake:400, relay:dead-letter

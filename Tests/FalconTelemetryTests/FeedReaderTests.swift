@@ -22,7 +22,8 @@ import Testing
             feed: EventFeed(
                 url: "https://firehose.example/v1/0?appId=x", token: Secret("t"), refreshURL: "https://a.example/r",
                 refreshInterval: .seconds(1800)),
-            appID: "x", pipe: pipe, start: .offset(41), eventTypes: [], idle: .seconds(60),
+            appID: "x", pipe: pipe, begin: FeedBeginning(pipe.snapshot, wanted: .oldest), eventTypes: [],
+            idle: .seconds(60),
             events: Events(log: .silent, metrics: Metrics(time: time), flow: "f", key: Secret(""), time: time),
             time: time)
     }
@@ -79,5 +80,18 @@ import Testing
         let end = await ended
         #expect(!end.isPaused && end.error == nil)
         #expect(transport.requests[0].request.url.hasSuffix("offset=41"))
+    }
+
+    // covers: reader:newest
+    @Test func `passes over nothing where the newest was asked for and the connection broke before the first event`() {
+        let fresh = FeedPipe(root: "r", lastOffset: 0, now: .zero)
+        #expect(FeedBeginning(fresh.snapshot, wanted: .newest).start == .newest)
+        fresh.connected(at: Instant(milliseconds: 1_771_060_000_000))
+        fresh.disconnected("cut", at: .seconds(1))
+        fresh.connected(at: Instant(milliseconds: 1_771_070_000_000))
+        let again = FeedBeginning(fresh.snapshot, wanted: .newest)
+        #expect(again.start == .oldest && again.notBefore == 1_771_059_940_000)
+        #expect(FeedBeginning(fresh.snapshot, wanted: .offset(9)).start == .offset(9))
+        #expect(FeedBeginning(pipe.snapshot, wanted: .newest) == FeedBeginning(pipe.snapshot, wanted: .oldest))
     }
 }

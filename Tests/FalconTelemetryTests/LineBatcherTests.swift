@@ -163,6 +163,35 @@ import Vectors
         #expect(batches.map(\.skipped).reduce(0, +) == 2)
     }
 
+    // covers: stream:order
+    @Test func `sends an event that comes behind a later one, but none twice`() throws {
+        var batcher = LineBatcher(policy(), lastOffset: 2)
+        var batches: [RelayBatch] = []
+        func take(_ offsets: [Int]) {
+            let text = offsets.map { "{\"metadata\":{\"offset\":\($0)}}\n" }.joined()
+            batcher.take(Array(text.utf8), at: Self.moment) { batches.append($0) }
+        }
+        batcher.connected()
+        take([1, 2, 3, 6, 5, 6, 5, 4, 7])
+        batcher.connected()
+        // What lies before a connection's begin has been read.
+        take([4, 7, 8])
+        batcher.flush(olderThan: .zero, at: Self.moment) { batches.append($0) }
+        #expect(try lines(batches).map { $0.filter(\.isNumber) } == ["3", "6", "5", "4", "7", "8"])
+        #expect(batcher.counts.late == 2 && batcher.counts.repeats == 6 && batches.last?.position == 8)
+    }
+
+    @Test func `leaves out what is older than a connection says`() throws {
+        var batcher = LineBatcher(policy())
+        var batches: [RelayBatch] = []
+        batcher.connected(notBefore: 2000)
+        let text = [1: 1999, 2: 2000].sorted { $0.key < $1.key }
+            .map { #"{"metadata":{"offset":\#($0.key),"eventCreationTime":\#($0.value)}}"# + "\n" }.joined()
+        batcher.take(Array(text.utf8), at: Self.moment) { batches.append($0) }
+        batcher.flush(olderThan: .zero, at: Self.moment) { batches.append($0) }
+        #expect(try lines(batches).count == 1 && batcher.counts.tooOld == 1)
+    }
+
     // covers: stream:gap-at-connection
     @Test(arguments: [
         // The server counts the asked offset in, or it does not; then a hole in the numbering.

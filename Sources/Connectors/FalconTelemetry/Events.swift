@@ -22,6 +22,7 @@ final class Events: Sendable {
     private let repeats: Counter
     private let jumps: Counter
     private let gaps: Counter
+    private let late: Counter
     private let tooOld: Counter
     private let connections: Counter
     private let prolongings: Family<Counter>
@@ -60,6 +61,7 @@ final class Events: Sendable {
         repeats = own("stream_repeated_events_total", "Events that came again and were left out")
         jumps = own("stream_offset_jumps_total", "Events whose offset does not follow the last one's")
         gaps = own("stream_gaps_total", "Connections to feeds that did not go on where the last one ended")
+        late = own("stream_late_events_total", "Events that came behind a later one, and were sent all the same")
         tooOld = own("stream_old_events_total", "Events before the configured start")
         connections = own("stream_connections_total", "Connections made to feeds")
         prolongings = metrics.counter(
@@ -78,6 +80,7 @@ final class Events: Sendable {
         collected.add(counts.lines - last.lines)
         repeats.add(counts.repeats - last.repeats)
         jumps.add(counts.jumps - last.jumps)
+        late.add(counts.late - last.late)
         tooOld.add(counts.tooOld - last.tooOld)
         let fresh = counts.invalid - last.invalid
         guard fresh > 0 else { return }

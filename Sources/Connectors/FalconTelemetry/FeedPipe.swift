@@ -7,7 +7,8 @@ import Synchronization
 
 /// What reaches the batching of a feed.
 enum FeedInput: Sendable {
-    case connected
+    /// Events before that moment (milliseconds) are left out from now on.
+    case connected(notBefore: Int64?)
     case piece([UInt8])
     /// The connection is over; said back through the channel once everything before it has been taken in.
     case ended(BoundedChannel<Void>)
@@ -26,6 +27,8 @@ final class FeedPipe: Sendable {
         /// When it last lost its connection, or was made.
         var disconnectedSince: Duration
         var end: String?
+        /// When the first of its connections was made.
+        var firstConnected: Instant?
         /// When the piece came that waits to be taken in.
         var waitingSince: Duration?
     }
@@ -48,8 +51,9 @@ final class FeedPipe: Sendable {
 
     func isWaiting(since moment: Duration?) { state.withLock { $0.waitingSince = moment } }
 
-    func connected() {
+    func connected(at now: Instant) {
         state.withLock { state in
+            if state.firstConnected == nil { state.firstConnected = now }
             state.isConnected = true
             state.connections += 1
             state.end = nil
@@ -87,7 +91,7 @@ final class FeedPipe: Sendable {
             let now = Moment(time)
             var seen: BoundedChannel<Void>?
             switch input {
-            case .connected: batcher.connected()
+            case .connected(let moment): batcher.connected(notBefore: moment)
             case .piece(let piece): batcher.take(piece, at: now) { ready.append($0) }
             case .ended(let channel): seen = channel
             case .tick: break

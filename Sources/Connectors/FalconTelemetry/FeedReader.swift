@@ -17,6 +17,27 @@ struct FeedEnd: Sendable {
     var lasted: Duration
 }
 
+/// Where a connection to a feed begins.
+struct FeedBeginning: Sendable, Hashable {
+    /// Falcon's clock may be behind ours by so much.
+    static let tolerance = Duration.seconds(60)
+
+    var start: FeedStart
+    /// Milliseconds.
+    var notBefore: Int64?
+
+    /// - Parameter wanted: where a feed begins that has no offset.
+    init(_ pipe: FeedPipe.Snapshot, wanted: FeedStart) {
+        start = pipe.lastOffset > 0 ? .offset(pipe.lastOffset) : wanted
+        // No event has come since the first connection, so there is no offset to go on from: asking for the newest once
+        // more would pass over what came while there was no connection.
+        if case .newest = start, let first = pipe.firstConnected {
+            start = .oldest
+            notBefore = first.advanced(by: .zero - Self.tolerance).milliseconds
+        }
+    }
+}
+
 /// One connection to a feed, with the prolonging of its session beside it.
 struct FeedReader: Sendable {
     /// A connection that nobody reads is closed after this; the feed's events wait at the tenant, not in its buffers.
@@ -26,7 +47,7 @@ struct FeedReader: Sendable {
     let feed: EventFeed
     let appID: String
     let pipe: FeedPipe
-    let start: FeedStart
+    let begin: FeedBeginning
     let eventTypes: [String]
     let idle: Duration
     let events: Events
@@ -35,14 +56,14 @@ struct FeedReader: Sendable {
     func run() async -> FeedEnd {
         let stream: any HTTPStream
         do {
-            stream = try await falcon.open(feed, from: start, eventTypes: eventTypes, idle: idle)
+            stream = try await falcon.open(feed, from: begin.start, eventTypes: eventTypes, idle: idle)
         } catch {
             pipe.disconnected(error.description, at: time.uptime)
             return FeedEnd(error: error, lasted: .zero)
         }
         let opened = time.uptime
-        pipe.connected()
-        events.connected(pipe.root, start)
+        pipe.connected(at: time.now)
+        events.connected(pipe.root, begin.start)
         let end = await withTaskGroup(of: FeedEnd?.self) { group in
             group.addTask { await read(stream, since: opened) }
             group.addTask { await prolong(since: opened) }
@@ -70,7 +91,7 @@ struct FeedReader: Sendable {
 
     private func read(_ stream: any HTTPStream, since opened: Duration) async -> FeedEnd? {
         do {
-            try await pipe.inputs.send(.connected)
+            try await pipe.inputs.send(.connected(notBefore: begin.notBefore))
             while let piece = try await stream.next() {
                 pipe.isWaiting(since: time.uptime)
                 try await pipe.inputs.send(.piece(piece))

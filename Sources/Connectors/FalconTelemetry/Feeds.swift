@@ -133,10 +133,10 @@ struct Feeds: Sendable {
             board.add(pipe)
             try? await opened.send(pipe)
         }
-        let last = pipe.lastOffset
         let reader = FeedReader(
             falcon: falcon, feed: feed, appID: appID(slot), pipe: pipe,
-            start: last > 0 ? .offset(last) : options.start, eventTypes: options.eventTypes, idle: options.idle,
+            begin: FeedBeginning(pipe.snapshot, wanted: options.start), eventTypes: options.eventTypes,
+            idle: options.idle,
             events: events, time: time)
         group.addTask { .ended(root, await reader.run()) }
     }

@@ -77,6 +77,8 @@ struct LineBatcher {
         var repeats = 0
         /// Events whose offset does not follow the last one's: the tenant's numbering has holes of its own.
         var jumps = 0
+        /// Events behind a later one of their connection, which had not been read before.
+        var late = 0
         /// Connections that did not go on where the last one ended.
         var gaps = 0
         var tooOld = 0
@@ -100,6 +102,12 @@ struct LineBatcher {
     /// When the oldest line of the open batch came.
     private(set) var openSince: Duration?
     private(set) var lastOffset: UInt64
+    /// Where the connection begins: up to here everything has been read.
+    private var begun: UInt64
+    /// The last offsets that were read, in a ring: what comes behind a later one is either among them or has not come yet.
+    private var recent = [UInt64](repeating: 0, count: 4096)
+    private var recentAt = 0
+    private var notBefore: Int64?
     private(set) var counts = Counts()
     /// No offset has come since the connection was made.
     private var isFirst = true
@@ -112,10 +120,16 @@ struct LineBatcher {
     init(_ policy: Policy, lastOffset: UInt64 = 0) {
         self.policy = policy
         self.lastOffset = lastOffset
+        begun = lastOffset
+        notBefore = policy.notBefore
     }
 
     /// A new connection: what was left of the last line comes again.
-    mutating func connected() {
+    ///
+    /// - Parameter moment: milliseconds: events before it are left out from now on.
+    mutating func connected(notBefore moment: Int64? = nil) {
+        begun = lastOffset
+        if let moment { notBefore = moment }
         carry = []
         isSkipping = false
         isFirst = true
@@ -212,25 +226,24 @@ struct LineBatcher {
         }
         if let offset = facts.offset {
             if isFirst { begin(at: offset) }
-            if offset <= lastOffset {
+            if isRepeat(offset) {
                 counts.repeats += 1
                 return skip(at: now)
             }
-            if lastOffset > 0, offset > lastOffset + 1 { counts.jumps += 1 }
-            lastOffset = offset
+            note(offset)
         }
-        if let bound = policy.notBefore, let created = facts.created, created < bound {
+        if let bound = notBefore, let created = facts.created, created < bound {
             counts.tooOld += 1
-            position = facts.offset ?? position
+            move(to: facts.offset)
             return skip(at: now)
         }
         if case .strings = policy.frame, Self.isTooLong(text) {
             let reason = "it is longer than \(IntakeFrame.maxEventScalars) characters, the intake's limit"
-            position = facts.offset ?? position
+            move(to: facts.offset)
             return bury(Array(text), code: "event.too_long", reason, at: now, emit: emit)
         }
         append(text, emit: emit)
-        position = facts.offset ?? position
+        move(to: facts.offset)
         created = facts.created ?? created
         if let runner = policy.walks, let walk = facts.walk {
             jobs.append(walk.job(runner: runner, flow: policy.flow, offset: facts.offset, at: now.wall))
@@ -238,6 +251,24 @@ struct LineBatcher {
         open(at: now)
         if ends.count >= policy.limits.lines || used >= policy.limits.bytes { close(emit) }
     }
+
+    private func isRepeat(_ offset: UInt64) -> Bool {
+        guard offset <= lastOffset else { return false }
+        return offset <= begun || offset == lastOffset || recent.contains(offset)
+    }
+
+    private mutating func note(_ offset: UInt64) {
+        recent[recentAt] = offset
+        recentAt = (recentAt + 1) % recent.count
+        if offset < lastOffset {
+            counts.late += 1
+        } else {
+            if lastOffset > 0, offset > lastOffset + 1 { counts.jumps += 1 }
+            lastOffset = offset
+        }
+    }
+
+    private mutating func move(to offset: UInt64?) { if let offset { position = max(position ?? 0, offset) } }
 
     /// The first offset of a connection: it was asked for the last one that had been read.
     private mutating func begin(at offset: UInt64) {
