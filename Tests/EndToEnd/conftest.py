@@ -83,9 +83,11 @@ def crowdsec_server(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture(scope="session")
 def broker_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     broker = Broker(tmp_path_factory.mktemp("rabbitmq"))
-    broker.start()
-    yield broker
-    broker.end()
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.end()
 
 
 @pytest.fixture(scope="session")
