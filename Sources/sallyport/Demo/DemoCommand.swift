@@ -24,7 +24,8 @@ extension Command {
                 Starts both simulators and the connector as processes of their own, breaks what can break, and compares the \
                 tenant with what the feed's maker meant. Then OpenCTI asks CrowdSec about addresses, the feed becomes rules \
                 in a HarfangLab console whose events become incidents, a tenant's event stream goes to Sekoia's intake, \
-                and its detections go through VMRay, each with another kill. Exit status 0 only if nothing is lost, doubled or wrong.
+                and its detections go through VMRay, each with another kill. Exit status 0 only if nothing is lost, doubled or \
+                wrong.
                 """,
             options: [count, seed, keep],
             run: { arguments in

@@ -46,6 +46,10 @@ extension DemoCommand {
         samples.append(["content": .string(Self.eicar)])
         let answer = try await web.ask("\(tenant)/_admin/samples", token: nil, .array(samples))
         let hashes = (answer["sha256"]?.array ?? []).compactMap(\.string)
+        let hosts: [JSONValue] = (0..<Self.count).map {
+            ["device_id": .string(Self.host($0)), "hostname": .string("pc-\($0)"), "status": "normal"]
+        }
+        try await web.post("\(tenant)/_admin/entities/hosts", .array(hosts))
         let now = time.now
         let alerts: [JSONValue] = hashes.enumerated().map { number, hash in
             [
