@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A RabbitMQ of its own: on loopback, with its own data folder, ports and node name; ended by its process id."""
+"""A RabbitMQ of its own: on loopback, with its own data folder, ports and node name; ended by its process id.
+
+It speaks plain AMQP on one port and TLS on another, where it asks for a client certificate of its own authority."""
 from __future__ import annotations
 
 import os
@@ -8,7 +10,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from support.network import free_port
+from support.network import PKI, free_port
 from support.program import DEADLINE, eventually
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -18,9 +20,13 @@ class Broker:
     def __init__(self, folder: Path) -> None:
         assert SERVER.exists(), "rabbitmq-server is missing: run scripts/bootstrap"
         self.folder = folder
-        self.port, self.epmd, self.distribution = free_port(), free_port(), free_port()
-        (folder / "rabbitmq.conf").write_text(
-            f"listeners.tcp.1 = 127.0.0.1:{self.port}\nloopback_users = none\nlog.console = true\nlog.file = false\n")
+        self.port, self.tls_port, self.epmd, self.distribution = (free_port() for _ in range(4))
+        self.pki = PKI(folder)
+        (folder / "rabbitmq.conf").write_text("\n".join([
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}", "loopback_users = none", "log.console = true", "log.file = false",
+            f"listeners.ssl.1 = 127.0.0.1:{self.tls_port}", f"ssl_options.cacertfile = {self.pki.authority}",
+            f"ssl_options.certfile = {self.pki.certificate}", f"ssl_options.keyfile = {self.pki.key}",
+            "ssl_options.verify = verify_peer", "ssl_options.fail_if_no_peer_cert = true", ""]))
         (folder / "plugins").write_text("[].\n")
         self.environment = {
             "PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8",
@@ -39,7 +45,7 @@ class Broker:
         with log.open("wb") as out:
             # A group of its own: the script starts the node as a child.
             self.process = subprocess.Popen(
-                [str(SERVER)], env=self.environment, stdout=out, stderr=out, start_new_session=True)
+                [str(SERVER)], env=self.environment, cwd=self.folder, stdout=out, stderr=out, start_new_session=True)
 
         def is_up() -> bool:
             assert self.process is not None

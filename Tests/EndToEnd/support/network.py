@@ -22,6 +22,36 @@ def certificate(folder: Path) -> tuple[Path, Path]:
     return cert, key
 
 
+class PKI:
+    """An authority, a server certificate for 127.0.0.1 (its key also encrypted), a client certificate with an encrypted key."""
+
+    passphrase = "open sesame, 3 times"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.authority, self.other_authority = folder / "ca.pem", folder / "other-ca.pem"
+        self.certificate, self.key = folder / "server.pem", folder / "server.key"
+        self.encrypted_key = folder / "server-encrypted.key"
+        self.client_certificate, self.client_key = folder / "client.pem", folder / "client.key"
+        new = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+        for name in ("ca", "other-ca"):
+            self.openssl(
+                *new, "-x509", "-nodes", "-days", "2", "-subj", f"/CN=Sallyport test {name}", "-keyout", f"{name}.key",
+                "-out", f"{name}.pem")
+        (folder / "server.ext").write_text("subjectAltName=IP:127.0.0.1\n")
+        (folder / "client.ext").write_text("extendedKeyUsage=clientAuth\n")
+        for name, options in (("server", ["-nodes"]), ("client", ["-passout", f"pass:{self.passphrase}"])):
+            self.openssl(*new, *options, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+            self.openssl(
+                "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+                "-extfile", f"{name}.ext", "-out", f"{name}.pem")
+        self.openssl(
+            "pkey", "-in", "server.key", "-aes-256-cbc", "-passout", f"pass:{self.passphrase}", "-out", self.encrypted_key.name)
+
+    def openssl(self, *arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)
+
+
 def address_of(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     assert parts.hostname and parts.port
