@@ -49,4 +49,59 @@ import Testing
         _ = try assembler.header(bodyBytes: 1, messageID: "", deliveryCount: nil)
         #expect(throws: MessageAssembler.FrameError.self) { try add([1, 2], to: &assembler) }
     }
+
+    // covers: bus:frames
+    @Test(arguments: 0..<200)
+    func `whatever a broker sends is a message, whole or cut, or ends the connection`(_ seed: UInt64) throws {
+        var random = Steps(state: seed)
+        let limit = 64
+        var assembler = MessageAssembler(maxBytes: limit)
+        var sent: [UInt8] = []
+        var announced = 0
+        for _ in 0..<500 {
+            do throws(MessageAssembler.FrameError) {
+                var event: AMQPEvent?
+                // Mostly in order: only then is there anything to see.
+                switch random.next() % 8 {
+                case 0, 1:
+                    try assembler.begin(random.next() % 2 == 0 ? .returned : .delivery(tag: 1, isRedelivered: false))
+                case 2, 3:
+                    let size = Int(random.next() % 6000)
+                    event = try assembler.header(bodyBytes: UInt64(size), messageID: "1", deliveryCount: nil)
+                    (announced, sent) = (size, [])
+                default:
+                    let piece = (0..<Int(random.next() % 3000)).map { UInt8(truncatingIfNeeded: $0) }
+                    event = try fragment(piece, of: &assembler)
+                    sent += piece
+                }
+                guard case .message(let message) = event else { continue }
+                #expect(sent.count == announced)
+                #expect(message.cutFrom == (announced > limit ? announced : nil))
+                let kept = announced > limit ? MessageAssembler.keptOfLarge : announced
+                #expect(message.body == Array(sent.prefix(kept)))
+            } catch {
+                // The connection ends here; the next one begins anew.
+                assembler = MessageAssembler(maxBytes: limit)
+            }
+        }
+    }
+
+    private func fragment(
+        _ piece: [UInt8], of assembler: inout MessageAssembler
+    ) throws(MessageAssembler.FrameError) -> AMQPEvent? {
+        let result = piece.withUnsafeBytes { bytes -> Result<AMQPEvent?, MessageAssembler.FrameError> in
+            do throws(MessageAssembler.FrameError) { return .success(try assembler.fragment(bytes)) } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    private struct Steps: RandomNumberGenerator {
+        var state: UInt64
+        mutating func next() -> UInt64 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return state >> 33
+        }
+    }
 }

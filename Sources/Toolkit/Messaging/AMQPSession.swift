@@ -55,7 +55,7 @@ final class AMQPSession {
         if let tls = address.tls {
             socket = amqp_ssl_socket_new(connection)
             guard let socket else { throw .tls(broker: broker, reason: "OpenSSL gives no context") }
-            try configure(tls, socket)
+            try configure(tls, socket, for: address.host)
         } else {
             socket = amqp_tcp_socket_new(connection)
         }
@@ -66,9 +66,12 @@ final class AMQPSession {
         guard status == AMQP_STATUS_OK.rawValue else { throw Self.openError(status, broker: broker) }
     }
 
-    private func configure(_ tls: BrokerTLS, _ socket: OpaquePointer) throws(BrokerError) {
+    private func configure(_ tls: BrokerTLS, _ socket: OpaquePointer, for host: String) throws(BrokerError) {
         amqp_ssl_socket_set_verify_peer(socket, tls.verifies ? 1 : 0)
-        amqp_ssl_socket_set_verify_hostname(socket, tls.verifies ? 1 : 0)
+        amqp_ssl_socket_set_verify_hostname(socket, 0)
+        if tls.verifies, sp_amqp_expect_name(socket, host) != 1 {
+            throw .tls(broker: broker, reason: "“\(host)” is no name that a certificate could bear")
+        }
         amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST)
         if let authorities = tls.authorities {
             guard sp_amqp_trust_text(socket, authorities) > 0 else {
@@ -103,11 +106,11 @@ final class AMQPSession {
     private static func openError(_ status: Int32, broker: String) -> BrokerError {
         let text = String(cString: amqp_error_string2(status))
         switch status {
-        case AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED.rawValue:
-            return .tls(broker: broker, reason: "the certificate is for another name")
         case AMQP_STATUS_SSL_PEER_VERIFY_FAILED.rawValue, AMQP_STATUS_SSL_CONNECTION_FAILED.rawValue,
             AMQP_STATUS_SSL_ERROR.rawValue:
-            return .tls(broker: broker, reason: text)
+            return .tls(
+                broker: broker,
+                reason: "\(text); its certificate may be of an authority that is not trusted, or for another name")
         default: return .unreachable(broker: broker, reason: text)
         }
     }

@@ -150,9 +150,11 @@ private final class PublisherRole: BrokerRole {
     func send(_ session: AMQPSession) throws(BrokerError) -> Bool {
         takeRequests()
         guard !isBlocked, window.hasWork, time.uptime >= notBefore else { return false }
-        // In small portions: confirmations are read in between, or both sides could wait for each other.
-        for _ in 0..<64 {
+        // In small portions: confirmations and alarms are read in between, or both sides could wait for each other.
+        var bytes = 0
+        for _ in 0..<64 where bytes < 256 << 10 {
             guard let message = window.next() else { return false }
+            bytes += message.body.count
             try session.publish(
                 message.body, id: String(message.sequence), exchange: message.exchange, routingKey: message.routingKey)
         }
