@@ -16,7 +16,17 @@ struct sp_mhd_settings {
     void *(*begin)(void *context, const char *uri, struct MHD_Connection *connection);
     MHD_RequestCompletedCallback completed;
     void *context;
+    // PEM texts; `certificate` NULL serves without TLS.
+    const char *certificate;
+    const char *key;
+    const char *passphrase;
 };
+
+/// Whether the library was built with TLS and can read encrypted keys.
+static inline int sp_mhd_has_tls(void) {
+    return MHD_is_feature_supported(MHD_FEATURE_TLS) == MHD_YES
+        && MHD_is_feature_supported(MHD_FEATURE_HTTPS_KEY_PASSWORD) == MHD_YES;
+}
 
 // Leaves percent-encoding in place: the server decodes paths itself.
 static inline size_t sp_mhd_keep_escapes(void *context, struct MHD_Connection *connection, char *text) {
@@ -27,12 +37,21 @@ static inline size_t sp_mhd_keep_escapes(void *context, struct MHD_Connection *c
 
 static inline struct MHD_Daemon *sp_mhd_start(const struct sp_mhd_settings *settings) {
     unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_SUSPEND_RESUME;
-    struct MHD_OptionItem pool[] = {
-        {MHD_OPTION_THREAD_POOL_SIZE, settings->threads, NULL},
-        {MHD_OPTION_END, 0, NULL},
-    };
+    struct MHD_OptionItem more[6] = {{MHD_OPTION_END, 0, NULL}};
+    int count = 0;
     // A pool of one is no pool: the library wants at least two.
-    if (settings->threads < 2) pool[0].option = MHD_OPTION_END;
+    if (settings->threads >= 2)
+        more[count++] = (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE, settings->threads, NULL};
+    if (settings->certificate) {
+        flags |= MHD_USE_TLS;
+        more[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)settings->certificate};
+        more[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)settings->key};
+        more[count++] = (struct MHD_OptionItem){
+            MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"};
+        if (settings->passphrase)
+            more[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_KEY_PASSWORD, 0, (void *)settings->passphrase};
+    }
+    more[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
     return MHD_start_daemon(
         (enum MHD_FLAG)flags, 0, NULL, NULL, settings->handle, settings->context,
         MHD_OPTION_LISTEN_SOCKET, (MHD_socket)settings->listen_socket,
@@ -42,7 +61,7 @@ static inline struct MHD_Daemon *sp_mhd_start(const struct sp_mhd_settings *sett
         MHD_OPTION_URI_LOG_CALLBACK, settings->begin, settings->context,
         MHD_OPTION_NOTIFY_COMPLETED, settings->completed, settings->context,
         MHD_OPTION_UNESCAPE_CALLBACK, sp_mhd_keep_escapes, NULL,
-        MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+        MHD_OPTION_ARRAY, more, MHD_OPTION_END);
 }
 
 /// The socket of a connection, or -1.

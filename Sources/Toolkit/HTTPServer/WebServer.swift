@@ -12,7 +12,7 @@ import Synchronization
 /// ``stop(within:)``.
 ///
 /// Handlers that answer at once run on those threads and must not block; others answer from a task while the connection
-/// is suspended. No TLS: it stands on loopback or behind a proxy.
+/// is suspended.
 public final class WebServer: Sendable {
     public struct Configuration: Sendable {
         /// IPv4 or IPv6 address, or `localhost`.
@@ -32,13 +32,15 @@ public final class WebServer: Sendable {
         public var compressesAnswers = true
         /// Room for one piece of a streamed body; part of each connection's memory.
         public var streamBlockBytes = 32 << 10
+        /// With one the server speaks TLS 1.2 and 1.3 only; without, plain text.
+        public var certificate: ServerCertificate?
 
         public init() {}
     }
 
     /// The port in use.
     public let port: UInt16
-    /// `http://address:port`, without a trailing slash.
+    /// `http://address:port` or `https://…`, without a trailing slash.
     public let baseURL: String
     private let core: ServerCore
     private let daemon: Daemon
@@ -50,16 +52,18 @@ public final class WebServer: Sendable {
         _ configuration: Configuration = Configuration(), time: any TimeSource = SystemTime(),
         handler: @escaping RequestHandler
     ) throws(WebServerError) {
+        if configuration.certificate != nil, sp_mhd_has_tls() == 0 { throw .noTLS }
         let socket = try ListeningSocket.open(address: configuration.address, port: configuration.port)
         core = ServerCore(configuration: configuration, time: time, handler: handler)
         guard let daemon = Daemon(core: core, socket: socket.descriptor) else {
             close(socket.descriptor)
-            throw .cannotStart
+            // The library does not say why. It looks at the certificate before it starts a thread.
+            throw configuration.certificate == nil ? .cannotStart : .badCertificate
         }
         self.daemon = daemon
         port = socket.port
         let host = configuration.address.contains(":") ? "[\(configuration.address)]" : configuration.address
-        baseURL = "http://\(host):\(socket.port)"
+        baseURL = "\(configuration.certificate == nil ? "http" : "https")://\(host):\(socket.port)"
     }
 
     deinit { daemon.stop(core) {} }
@@ -125,12 +129,27 @@ private final class Daemon: Sendable {
             exchange?.pointee = nil
             Unmanaged<Exchange>.fromOpaque(pointer).takeRetainedValue().complete()
         }
-        guard let pointer = sp_mhd_start(&settings) else {
+        guard let pointer = Self.start(&settings, configuration.certificate) else {
             Unmanaged.passUnretained(core).release()
             return nil
         }
         self.socket = socket
         state = Mutex(.running(Handle(pointer: pointer)))
+    }
+
+    /// The texts have to live for the call only: the library reads them in it.
+    private static func start(_ settings: inout sp_mhd_settings, _ certificate: ServerCertificate?) -> OpaquePointer? {
+        guard let certificate else { return sp_mhd_start(&settings) }
+        return certificate.chain.withCString { chain in
+            certificate.key.reveal().withCString { key in
+                (certificate.passphrase?.reveal() ?? "").withCString { passphrase in
+                    settings.certificate = chain
+                    settings.key = key
+                    settings.passphrase = certificate.passphrase == nil ? nil : passphrase
+                    return sp_mhd_start(&settings)
+                }
+            }
+        }
     }
 
     /// Accepts no more connections; new ones are refused by the system.

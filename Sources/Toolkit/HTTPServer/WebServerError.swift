@@ -9,6 +9,8 @@ public enum WebServerError: ActionableError {
     case notPermitted(address: String, port: UInt16)
     case cannotListen(address: String, port: UInt16, errno: Int32)
     case cannotStart
+    case badCertificate
+    case noTLS
 
     public var code: ErrorCode {
         switch self {
@@ -17,13 +19,15 @@ public enum WebServerError: ActionableError {
         case .notPermitted: "http_server.not_permitted"
         case .cannotListen: "http_server.cannot_listen"
         case .cannotStart: "http_server.cannot_start"
+        case .badCertificate: "http_server.bad_certificate"
+        case .noTLS: "http_server.no_tls"
         }
     }
 
     public var isRetryable: Bool {
         switch self {
         case .addressInUse, .cannotListen, .cannotStart: true
-        case .invalidAddress, .notPermitted: false
+        case .invalidAddress, .notPermitted, .badCertificate, .noTLS: false
         }
     }
 
@@ -39,6 +43,11 @@ public enum WebServerError: ActionableError {
             "Listening at \(address) port \(port) failed (errno \(errno)). Check that this machine has the address."
         case .cannotStart:
             "The HTTP server's threads did not start. Check the limits of processes and open files."
+        case .badCertificate:
+            "The server's certificate, its key and its passphrase do not fit each other, or one of them is no PEM text."
+        case .noTLS:
+            "This system's libmicrohttpd was built without TLS. Install Debian's libmicrohttpd12, or let a proxy in front "
+                + "speak TLS."
         }
     }
 }

@@ -266,6 +266,12 @@ struct CodeReference: Sendable {
             .init("http_server.invalid_address", "No address to listen at.", "Give 127.0.0.1, 0.0.0.0 or ::1."),
             .init("http_server.cannot_listen", "Listening failed.", "Check that this machine has the address."),
             .init("http_server.cannot_start", "The server's threads did not start.", "Check the limits of processes."),
+            .init(
+                "http_server.bad_certificate", "The listener's certificate, key and passphrase do not fit each other.",
+                "Check them with `openssl x509` and `openssl pkey`."),
+            .init(
+                "http_server.no_tls", "The system's libmicrohttpd was built without TLS.",
+                "Install Debian's, or let a proxy in front speak TLS."),
         ])
 
     private static let state = Area(

@@ -25,9 +25,13 @@ class Enrichment:
             "SALLYPORT_STATE_DIR": str(sallyport.folder / "state"),
         }
 
+    def launch(self, **changes: str) -> Program:
+        """Starts it, whatever becomes of that."""
+        return self.sallyport.start("run", "--connector", "crowdsec", env={**self.environment, **changes})
+
     def start(self, **changes: str) -> Program:
         before = self.opencti.state()["registrations"]
-        program = self.sallyport.start("run", "--connector", "crowdsec", env={**self.environment, **changes})
+        program = self.launch(**changes)
         program.wait_until(lambda: self.opencti.state()["registrations"] > before, "the connector has registered")
         return program
 

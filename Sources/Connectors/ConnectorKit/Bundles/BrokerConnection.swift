@@ -7,10 +7,6 @@ import OpenCTI
 import Settings
 import Synchronization
 
-#if canImport(Glibc)
-    import Glibc
-#endif
-
 /// The broker's coordinates: those of the registration, unless an operator gives others. Source: OpenCTI protocol, 2.2.
 struct BrokerConnection: Sendable {
     let address: BrokerAddress
@@ -26,9 +22,11 @@ struct BrokerConnection: Sendable {
         if usesTLS {
             tls = BrokerTLS(
                 verifies: settings[BundleSettings.brokerVerifies],
-                authorities: try Self.pem(settings[BundleSettings.brokerAuthorities]?.text, "mq.use_ssl_ca"),
-                certificate: try Self.pem(settings[BundleSettings.brokerCertificate]?.text, "mq.use_ssl_cert"),
-                key: try Self.pem(settings[BundleSettings.brokerKey]?.reveal(), "mq.use_ssl_key").map { Secret($0) },
+                authorities: try PEMText.read(settings[BundleSettings.brokerAuthorities]?.text, "mq.use_ssl_ca"),
+                certificate: try PEMText.read(settings[BundleSettings.brokerCertificate]?.text, "mq.use_ssl_cert"),
+                key: try PEMText.read(settings[BundleSettings.brokerKey]?.reveal(), "mq.use_ssl_key").map {
+                    Secret($0)
+                },
                 passphrase: settings[BundleSettings.brokerPassphrase])
         }
         address = BrokerAddress(
@@ -39,25 +37,6 @@ struct BrokerConnection: Sendable {
     }
 
     var isUnverified: Bool { address.tls.map { !$0.verifies } ?? false }
-
-    /// PEM text as it is, anything else as a path. Source: OpenCTI protocol, 2.2.
-    private static func pem(_ text: String?, _ setting: String) throws -> String? {
-        guard let text, !text.isEmpty else { return nil }
-        if text.contains("-----BEGIN") { return text.replacing("\\n", with: "\n") }
-        guard let file = fopen(text, "r") else {
-            throw ConnectorError.configuration(
-                setting: setting, reason: "\(text) can't be read: \(String(cString: strerror(errno)))")
-        }
-        defer { fclose(file) }
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 16_384)
-        while bytes.count < 1 << 20 {
-            let count = fread(&buffer, 1, buffer.count, file)
-            if count == 0 { break }
-            bytes.append(contentsOf: buffer[..<count])
-        }
-        return String(decoding: bytes, as: UTF8.self)
-    }
 }
 
 /// How the connections to the broker stand, for health and for the decision to go another way.

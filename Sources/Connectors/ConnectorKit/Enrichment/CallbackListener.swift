@@ -13,15 +13,17 @@ struct CallbackListener: Sendable {
     private let server: WebServer
     var port: Int { Int(server.port) }
 
+    /// - Parameter certificate: it speaks TLS with one.
     /// - Parameter take: makes the message durable; false when there is no room.
     init(
-        address: String, port: Int, path: String, maxBytes: Int, token: CallbackToken, time: any TimeSource,
-        take: @escaping @Sendable ([UInt8]) async throws -> Bool
+        address: String, port: Int, path: String, maxBytes: Int, certificate: ServerCertificate?, token: CallbackToken,
+        time: any TimeSource, take: @escaping @Sendable ([UInt8]) async throws -> Bool
     ) throws(WebServerError) {
         var configuration = WebServer.Configuration()
         configuration.address = address
         configuration.port = UInt16(clamping: port)
         configuration.maxBodyBytes = maxBytes
+        configuration.certificate = certificate
         var router = Router()
         router.get("/health") { _ in .now(.json(Array(#"{"status":"ok"}"#.utf8))) }
         router.post(path) { request in

@@ -2,6 +2,7 @@
 
 import Base
 import Engine
+import HTTPServer
 import Hashing
 import JSON
 import Messaging
@@ -32,7 +33,7 @@ struct EnrichmentService: Sendable {
     private var time: any TimeSource { shell.context.time }
 
     /// The parts that all tasks share.
-    private struct Parts: Sendable {
+    struct Parts: Sendable {
         var worker: EnrichmentWorker
         var jobs: EnrichmentJobs
         var register: ParcelRegister
@@ -46,6 +47,21 @@ struct EnrichmentService: Sendable {
     }
 
     func run(until stop: StopSignal) async throws {
+        var parts = parts()
+        if shell.listensOverHTTP {
+            parts.listener = try listen(parts.jobs)
+        } else {
+            parts.consumer = try consume(parts.listening)
+        }
+        await work(parts, until: stop)
+        // Now nobody works any more: what is settled is told to the broker, the rest goes back to it.
+        await parts.listener?.stop()
+        await parts.consumer?.close()
+        await parts.worker.attempts.flush()
+    }
+
+    /// Everything but the way in.
+    func parts() -> Parts {
         let events = EnrichmentEvents(log: log, metrics: context.metrics, flow: context.name)
         let attempts = AttemptDesk(store: context.store, flow: flow, time: time)
         let worker = EnrichmentWorker(
@@ -56,22 +72,12 @@ struct EnrichmentService: Sendable {
             flow: flow,
             target: target, fencingToken: context.fencingToken, time: time, events: events,
             started: time.now)
-        var parts = Parts(
+        return Parts(
             worker: worker,
             jobs: EnrichmentJobs(
                 store: context.store, flow: flow, target: target, fencingToken: context.fencingToken, time: time),
             register: ParcelRegister(), slots: Slots(shell.profile.concurrency), events: events,
             listening: BrokerHealth(time: time) { events.listening($0) }, isStopping: StopSignal())
-        if shell.listensOverHTTP {
-            parts.listener = try listen(parts.jobs)
-        } else {
-            parts.consumer = try consume(parts.listening)
-        }
-        await work(parts, until: stop)
-        // Now nobody works any more: what is settled is told to the broker, the rest goes back to it.
-        await parts.listener?.stop()
-        await parts.consumer?.close()
-        await attempts.flush()
     }
 
     // MARK: Coming in
@@ -92,20 +98,29 @@ struct EnrichmentService: Sendable {
     private func listen(_ jobs: EnrichmentJobs) throws -> CallbackListener {
         let settings = context.settings
         let configuration = client.configuration
+        let certificate = try EnrichmentSettings.certificate(settings)
         let check = CallbackToken(keySet: registration.keySet, token: { configuration.token() })
         do {
             let listener = try CallbackListener(
                 address: settings[EnrichmentSettings.listenAddress].text, port: settings[EnrichmentSettings.listenPort],
-                path: settings[EnrichmentSettings.listenPath], maxBytes: Self.maxMessageBytes, token: check, time: time
+                path: settings[EnrichmentSettings.listenPath], maxBytes: Self.maxMessageBytes, certificate: certificate,
+                token: check, time: time
             ) { body in
                 guard try await jobs.hasRoom() else { return false }
                 try await jobs.add(KeyHasher().digest(body), body, due: jobs.time.now)
                 return true
             }
-            log.info("Listening for requests", .field("port", listener.port), .field("signed", check.isSigned))
+            log.info(
+                "Listening for requests", .field("port", listener.port), .field("signed", check.isSigned),
+                .field("tls", certificate != nil))
             return listener
         } catch {
-            throw ConnectorError.refused(code: "enrichment.listener", reason: "\(error)")
+            switch error {
+            case .badCertificate, .noTLS:
+                throw ConnectorError.configuration(
+                    setting: EnrichmentSettings.listenCertificate.key, reason: error.description)
+            default: throw ConnectorError.refused(code: "enrichment.listener", reason: error.description)
+            }
         }
     }
 
@@ -197,7 +212,7 @@ struct EnrichmentService: Sendable {
     }
 
     /// One message to its end, and the word to whoever keeps it.
-    private func settle(_ parcel: EnrichmentParcel, _ parts: Parts) async {
+    func settle(_ parcel: EnrichmentParcel, _ parts: Parts) async {
         switch await parts.register.enter(parcel) {
         // Its first delivery answers for this one too.
         case .inWork: return
@@ -262,15 +277,17 @@ struct EnrichmentService: Sendable {
         PingLoop(
             client: client, profile: connector, registration: registration, version: version, time: time,
             state: { Self.mark },
-            handle: { event in
-                parts.events.pinged(event)
-                guard case .replaced(nil) = event else { return }
-                parts.events.queueWasReset()
-                do {
-                    try await parts.worker.attempts.forgetAll()
-                    try await parts.jobs.forgetAll()
-                } catch { log.warning("The reset could not be followed", .cause(error)) }
-            })
+            handle: { await heed($0, parts) })
+    }
+
+    func heed(_ event: PingLoop.Event, _ parts: Parts) async {
+        parts.events.pinged(event)
+        guard case .replaced(nil) = event else { return }
+        parts.events.queueWasReset()
+        do {
+            try await parts.worker.attempts.forgetAll()
+            try await parts.jobs.forgetAll()
+        } catch { log.warning("The reset could not be followed", .cause(error)) }
     }
 
     private func watch(_ parts: Parts) async {
@@ -300,7 +317,6 @@ struct EnrichmentService: Sendable {
     /// Dead letters that somebody wants tried again become jobs.
     private func tidy(_ parts: Parts) async {
         while !Task.isCancelled {
-            do { try await time.sleep(for: .seconds(10)) } catch { return }
             do {
                 var query = DeadLetterQuery()
                 query.flow = flow
@@ -312,6 +328,7 @@ struct EnrichmentService: Sendable {
                     _ = try await context.store.removeDeadLetters(ids: [letter.id])
                 }
             } catch { log.warning("Dead letters could not be taken up", .cause(error)) }
+            do { try await time.sleep(for: .seconds(10)) } catch { return }
         }
     }
 }

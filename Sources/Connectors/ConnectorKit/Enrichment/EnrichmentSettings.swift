@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Base
+import Engine
+import HTTPServer
 import OpenCTI
 public import Settings
 
@@ -43,12 +46,42 @@ public enum EnrichmentSettings {
     public static let listenURI = Setting<String?>(
         "connector.listen_protocol_api_uri",
         "Where the worker reaches the listener, without the path; registered with the platform. Without it, "
-            + "`http://127.0.0.1:<port>`."
+            + "`http://127.0.0.1:<port>`, with TLS `https://127.0.0.1:<port>`."
     ).example("http://connector-crowdsec:7070")
+    public static let listenTLS = Setting<Bool>(
+        "connector.listen_protocol_api_ssl", default: false, "Whether the HTTP listener speaks TLS.")
+    public static let listenCertificate = Setting<FilePath?>(
+        "connector.listen_protocol_api_ssl_cert", "PEM text or file of the listener's certificate and its chain."
+    ).orVariables("LISTEN_PROTOCOL_API_SSL_CERT").relevant(when: listenTLS)
+    public static let listenKey = Setting<Secret?>(
+        "connector.listen_protocol_api_ssl_key", "PEM text or file of its key."
+    ).orVariables("LISTEN_PROTOCOL_API_SSL_KEY").relevant(when: listenTLS)
+    public static let listenPassphrase = Setting<Secret?>(
+        "connector.listen_protocol_api_ssl_passphrase", "Passphrase of the key."
+    ).orVariables("LISTEN_PROTOCOL_API_SSL_PASSPHRASE").relevant(when: listenTLS)
 
     public static let all: [any AnySetting] = [
         OpenCTISettings.id, kind, auto, autoUpdate, onlyContextual, OpenCTISettings.logLevel, listenProtocol,
-        listenPort,
-        listenAddress, listenPath, listenURI,
+        listenPort, listenAddress, listenPath, listenURI, listenTLS, listenCertificate, listenKey, listenPassphrase,
     ]
+
+    /// What the listener shows; `nil` where it speaks plain text.
+    ///
+    /// - Throws: ``ConnectorError/configuration(setting:reason:)`` for a file that can't be read, and for none.
+    static func certificate(_ settings: ResolvedSettings) throws -> ServerCertificate? {
+        guard settings[listenTLS] else { return nil }
+        guard let chain = try PEMText.read(settings[listenCertificate]?.text, listenCertificate.key) else {
+            throw ConnectorError.configuration(
+                setting: listenCertificate.key,
+                reason: "CONNECTOR_LISTEN_PROTOCOL_API_SSL needs a certificate: give LISTEN_PROTOCOL_API_SSL_CERT.")
+        }
+        guard let key = try PEMText.read(settings[listenKey]?.reveal(), listenKey.key) else {
+            throw ConnectorError.configuration(
+                setting: listenKey.key,
+                reason:
+                    "CONNECTOR_LISTEN_PROTOCOL_API_SSL needs the certificate's key: give LISTEN_PROTOCOL_API_SSL_KEY.")
+        }
+        let passphrase = settings[listenPassphrase].flatMap { $0.isEmpty ? nil : $0 }
+        return ServerCertificate(chain: chain, key: Secret(key), passphrase: passphrase)
+    }
 }

@@ -93,8 +93,10 @@ public struct EnrichmentShell: Sendable {
         let settings = context.settings
         var callback: String?
         if listensOverHTTP {
+            let scheme = settings[EnrichmentSettings.listenTLS] ? "https" : "http"
             var uri =
-                settings[EnrichmentSettings.listenURI] ?? "http://127.0.0.1:\(settings[EnrichmentSettings.listenPort])"
+                settings[EnrichmentSettings.listenURI]
+                ?? "\(scheme)://127.0.0.1:\(settings[EnrichmentSettings.listenPort])"
             while uri.hasSuffix("/") { uri.removeLast() }
             callback = uri + settings[EnrichmentSettings.listenPath]
         }
@@ -110,6 +112,7 @@ public struct EnrichmentShell: Sendable {
     /// `check` of the connector: platform, token, capabilities, broker or listener.
     public func check(_ report: @Sendable (CheckLine) -> Void) async {
         do {
+            if listensOverHTTP { _ = try EnrichmentSettings.certificate(context.settings) }
             try await PlatformCheck(context).run(
                 needing: [("KNOWLEDGE", "to read the entity"), ("KNOWLEDGE_KNUPDATE", "to write what was found")],
                 wishing: [
