@@ -63,7 +63,7 @@ public struct Works: Sendable {
             switch try await progress(of: work) {
             case .gone: return false
             // Where we may not read works: rather a work that closes early than one that never does.
-            case .hidden, .processed: return true
+            case .hidden, .processed, .taken: return true
             case .open(let expected) where expected >= count: return true
             case .open: break
             }
@@ -72,9 +72,12 @@ public struct Works: Sendable {
             return try await client.addExpectations(work: work, count: count)
         } catch {
             // The answer was lost, not the call, perhaps: adding again would keep the work open for ever.
-            guard case .transport = error, case .open(let expected) = try await progress(of: work), expected >= count
-            else { throw error }
-            return true
+            guard case .transport = error else { throw error }
+            switch try await progress(of: work) {
+            case .taken: return true
+            case .open(let expected) where expected >= count: return true
+            default: throw error
+            }
         }
     }
 
@@ -86,6 +89,8 @@ public struct Works: Sendable {
         case hidden
         /// Messages announced.
         case open(expected: Int)
+        /// All that was announced has been taken; nobody has reported the end.
+        case taken(count: Int)
         /// Reported as processed.
         case processed
     }
@@ -94,6 +99,7 @@ public struct Works: Sendable {
         do throws(OpenCTIError) {
             guard let state = try await client.work(work) else { return .gone }
             if state.isProcessed { return .processed }
+            if state.isComplete, state.expected > 0 { return .taken(count: Int(clamping: state.expected)) }
             return .open(expected: Int(clamping: state.expected))
         } catch {
             if error.refusalCode?.family == .permission { return .hidden }

@@ -141,6 +141,12 @@ struct EnrichmentWorker: Sendable {
             case .processed:
                 events.isDone(work: work)
                 return events.ended(.unchanged, after: time.uptime - started)
+            case .taken(let count):
+                // The answer itself is lost with the process that had it; looking it up again would find our own stamp.
+                let text = "The enrichment was completed before the connector was restarted (\(count) objects)."
+                try await patience { try await works.processed(work, text) }
+                events.isDone(work: work)
+                return events.ended(.unchanged, after: time.uptime - started)
             case .gone: return events.ended(.skipped, after: time.uptime - started)
             case .hidden, .open: break
             }

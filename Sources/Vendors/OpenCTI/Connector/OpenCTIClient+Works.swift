@@ -13,6 +13,9 @@ public struct Work: Sendable, Hashable {
     /// The connector has reported its end. A work can be `complete` without: its bundles were taken, its report never came.
     public let isProcessed: Bool
     public let errors: [String]
+
+    /// Everything that was announced has been taken.
+    public var isComplete: Bool { status == "complete" }
 }
 
 /// Works. Order of an import: add, then for each bundle expectations before publishing, then processed.
