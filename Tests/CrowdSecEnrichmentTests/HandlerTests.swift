@@ -186,7 +186,8 @@ import Testing
         let request = EnrichmentRequest(
             "192.0.2.1", labels: ["seen"], playbook: isPlaybook ? step : nil, draftID: isPlaybook ? nil : "draft")
         let effects = try #require(try await rig.run(request))
-        #expect(effects.writes.isEmpty)
+        // Only the label's colour, which a bundle can't say.
+        #expect(effects.writes == [.createLabels([PlatformLabel("malicious", color: "#FF0000")])])
         #expect(effects.objects[0]["labels"] == ["seen", "malicious"])
         #expect(effects.object("identity")?["name"] == "CrowdSec")
         #expect(rig.platform.created.elements.isEmpty)

@@ -117,6 +117,7 @@ import Testing
 
     // covers: key:CROWDSEC_API_URL, key:CROWDSEC_MAX_CONCURRENT, key:TEMPLATE_ATTRIBUTE
     // covers: key:CONNECTOR_CONFIDENCE_LEVEL, key:CONNECTOR_SCOPE, key:CONNECTOR_NAME
+    // covers: key:CONNECTOR_ENRICHMENT_RESOLUTION
     @Test func `new settings have defaults, and the seed's sample is accepted as it is`() throws {
         let plain = try Rig.settings(["CROWDSEC_KEY": "k"])
         #expect(plain[CrowdSecSettings.url].text == "https://cti.api.crowdsec.net")
@@ -126,7 +127,7 @@ import Testing
             "CONNECTOR_NAME": "crowdsec", "CROWDSEC_NAME": "crowdsec",
             "CROWDSEC_DESCRIPTION": "\"CrowdSec CTI enrichment\"", "CONNECTOR_SCOPE": "IPv4-Addr",
             "CONNECTOR_CONFIDENCE_LEVEL": "100", "CONNECTOR_LOG_LEVEL": "error", "CROWDSEC_VERSION": "v2",
-            "TEMPLATE_ATTRIBUTE": "x",
+            "TEMPLATE_ATTRIBUTE": "x", "CONNECTOR_ENRICHMENT_RESOLUTION": "stix_bundle",
         ])
         #expect(seed[CrowdSecSettings.scope] == ["IPv4-Addr"])
         #expect(seed[CrowdSecSettings.name] == "crowdsec")

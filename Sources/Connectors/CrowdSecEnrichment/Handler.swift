@@ -45,7 +45,10 @@ struct CrowdSecHandler: EnrichmentHandler {
         let enrichment = try await translate(observable, answer, platform, request.time)
         guard !enrichment.objects.isEmpty else { return .skipped(message: enrichment.message) }
         var effects = EnrichmentEffects(objects: enrichment.objects, updatesExisting: options.updatesExisting)
-        if !observable.isSelfContained {
+        if observable.isSelfContained {
+            // The bundle names the labels, but it can't say their colours.
+            if !enrichment.labels.isEmpty { effects.writes = [.createLabels(enrichment.platformLabels)] }
+        } else {
             effects.writes = try await writes(enrichment, observable, answer)
         }
         return .enriched(effects, message: enrichment.message)
@@ -141,11 +144,13 @@ struct CrowdSecHandler: EnrichmentHandler {
             let stale = observable.labels.filter { ours.contains($0.lowercased()) && !wanted.contains($0.lowercased()) }
             if !stale.isEmpty { writes.append(.removeLabels(stale)) }
         }
-        if !enrichment.labels.isEmpty {
-            writes.append(.addLabels(enrichment.labels.map { PlatformLabel($0.value, color: $0.color) }))
-        }
+        if !enrichment.labels.isEmpty { writes.append(.addLabels(enrichment.platformLabels)) }
         return writes
     }
+}
+
+extension Enrichment {
+    fileprivate var platformLabels: [PlatformLabel] { labels.map { PlatformLabel($0.value, color: $0.color) } }
 }
 
 extension IPAddress {

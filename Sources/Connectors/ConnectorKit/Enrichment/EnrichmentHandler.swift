@@ -69,6 +69,9 @@ public enum DirectWrite: Sendable, Hashable {
     /// Labels onto the entity; a missing label is created with its colour, an existing one keeps its own. A label that the
     /// user may not create is left out.
     case addLabels([PlatformLabel])
+    /// Creates missing labels with their colour and attaches none: for a bundle that names them, which has no place for
+    /// colours.
+    case createLabels([PlatformLabel])
     /// Labels off the entity, by value.
     case removeLabels([String])
     /// Creates the reference where it is missing and, if asked, attaches it to the entity.

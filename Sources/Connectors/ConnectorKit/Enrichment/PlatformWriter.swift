@@ -49,6 +49,7 @@ actor PlatformWriter: PlatformDirectory {
         for write in writes {
             switch write {
             case .addLabels(let wanted): patch += try await adding(wanted, to: entity)
+            case .createLabels(let wanted): _ = try await ids(of: wanted)
             case .removeLabels(let values):
                 let gone = Set(values.map { $0.lowercased() })
                 let ids = entity.labels.filter { gone.contains($0.key.lowercased()) }.map(\.value).sorted()
@@ -87,8 +88,14 @@ actor PlatformWriter: PlatformDirectory {
 
     private func adding(_ wanted: [PlatformLabel], to entity: PlatformEntity) async throws -> [EntityPatch] {
         let present = Set(entity.labels.keys.map { $0.lowercased() })
+        let ids = try await ids(of: wanted.filter { !present.contains($0.value.lowercased()) })
+        return ids.isEmpty ? [] : [EntityPatch("objectLabel", ids, .add)]
+    }
+
+    /// Internal ids, each once; what does not exist is created, what may not be is left out.
+    private func ids(of wanted: [PlatformLabel]) async throws -> [String] {
         var missing: [PlatformLabel] = []
-        for label in wanted where !present.contains(label.value.lowercased()) {
+        for label in wanted {
             if !missing.contains(where: { $0.value.lowercased() == label.value.lowercased() }) { missing.append(label) }
         }
         guard !missing.isEmpty else { return [] }
@@ -108,7 +115,7 @@ actor PlatformWriter: PlatformDirectory {
             }
             if let id = try await created(label) { ids.append(id) }
         }
-        return ids.isEmpty ? [] : [EntityPatch("objectLabel", ids, .add)]
+        return ids
     }
 
     /// `nil` when we may not create labels.
