@@ -109,6 +109,38 @@ def test_an_outage_of_the_console_loses_nothing(
     assert program.stop() == 0
 
 
+# covers: key:CONNECTOR_RUN_AND_TERMINATE, key:CONNECTOR_DURATION_PERIOD
+@pytest.mark.parametrize("once", [
+    {"CONNECTOR_RUN_AND_TERMINATE": "true"}, {"CONNECTOR_DURATION_PERIOD": "0"}], ids=["run-and-terminate", "no-period"])
+def test_one_run_then_the_process_ends(
+    once: dict[str, str], sallyport: Sallyport, incidents: dict[str, str], opencti: OpenCTISimulator, console: Console,
+) -> None:
+    console.post("alerts/generate", {"count": 20})
+    program = start(sallyport, "harfanglab-incidents", {**incidents, **once})
+    assert program.wait() == 0, program.err
+    assert (opencti.connector_state() or {})["last_incident_datetime"].startswith("20")
+    assert opencti.calls("stixBundlePush", 200) >= 1
+
+
+# covers: key:CONNECTOR_QUEUE_THRESHOLD
+def test_a_run_is_left_out_while_too_much_waits(
+    sallyport: Sallyport, incidents: dict[str, str], opencti: OpenCTISimulator, console: Console,
+) -> None:
+    opencti.settings(queue_bytes=600_000_000)
+    console.post("alerts/generate", {"count": 20})
+    program = start(sallyport, "harfanglab-incidents", incidents)
+    # The first run is never left out.
+    program.wait_until(lambda: (opencti.connector_state() or {}).get("last_incident_datetime"), "the first run")
+    program.wait_until(lambda: "600 MB wait in the connector's queue" in program.err, "the second one is left out")
+    asked = console.calls("list_Alert")
+    pushed = opencti.calls("stixBundlePush", 200)
+    console.post("alerts/generate", {"count": 5})
+    opencti.settings(queue_bytes=0)
+    program.wait_until(lambda: console.calls("list_Alert") > asked, "runs go on")
+    program.wait_until(lambda: opencti.calls("stixBundlePush", 200) > pushed, "the new events")
+    assert program.stop() == 0
+
+
 # covers: rules:command
 def test_rules_are_checked_on_the_command_line(sallyport: Sallyport, tmp_path: Path) -> None:
     rule = tmp_path / "rule.yar"

@@ -122,7 +122,11 @@ public struct HarfangLabIncidentsConnector: Connector {
         parts.keep = { await keep(.object($0), Self.kept, flow, log) }
         parts.keepChanges = { await keep($0.map { .string($0.description) }, Self.changes, flow, log) }
         parts.tell = { await ping.tell() }
-        parts.holdBack = { await congestion(openCTI) }
+        let connector = connectorID
+        let threshold = QueueThreshold(context.settings) {
+            () async throws(OpenCTIError) in try await openCTI.queueDepth(of: connector).bytes
+        }
+        parts.holdBack = { await threshold.congestion() }
         FlowReports.register(status, flow: context.name, in: context.metrics, time: context.time)
         let source = IncidentSource(parts, after: try await position(flow))
         try await withThrowingTaskGroup(of: Bool.self) { group in
@@ -149,7 +153,7 @@ public struct HarfangLabIncidentsConnector: Connector {
         }
         await ping.force()
         // One run was asked for: the process has nothing left to do.
-        if context.settings[ScheduleSettings.runsOnce] { stop.raise() }
+        if RunSchedule(context.settings, usual: usualPeriod).runsOnce { stop.raise() }
     }
 
     func translator(_ version: PlatformVersion?) throws -> IncidentTranslator {
@@ -168,9 +172,7 @@ public struct HarfangLabIncidentsConnector: Connector {
     ) throws -> IncidentSource.Parts {
         let settings = context.settings
         let console = try connections.harfangLab(names)
-        var period = settings[ScheduleSettings.period] ?? usualPeriod
-        let runsOnce = settings[ScheduleSettings.runsOnce] || period == .zero
-        if period < .seconds(1) { period = .seconds(1) }
+        let schedule = RunSchedule(settings, usual: usualPeriod)
         return IncidentSource.Parts(
             console: console,
             finder: RuleFinder(console, concurrency: settings[HarfangLabIncidentsSettings.concurrency]),
@@ -181,8 +183,8 @@ public struct HarfangLabIncidentsConnector: Connector {
                 ),
                 types: list(settings[HarfangLabIncidentsSettings.types])),
             importsThreats: settings[HarfangLabIncidentsSettings.importsThreats],
-            start: StartDate(settings[HarfangLabIncidentsSettings.startDate]) ?? .beginning, period: period,
-            runsOnce: runsOnce, status: status, time: context.time, log: log)
+            start: StartDate(settings[HarfangLabIncidentsSettings.startDate]) ?? .beginning, period: schedule.period,
+            runsOnce: schedule.runsOnce, status: status, time: context.time, log: log)
     }
 
     private func list(_ words: [String], otherwise usual: [String] = []) -> String {
@@ -267,19 +269,6 @@ public struct HarfangLabIncidentsConnector: Connector {
                 .field("reset", state == nil))
         case .registered: log.warning("The platform had forgotten this connector; it is registered again")
         case .failed(let error): log.warning("A ping failed", .field("error.code", error.code), .cause(error))
-        }
-    }
-
-    /// Why no run should begin: too much of what we sent still waits.
-    private func congestion(_ openCTI: OpenCTIClient) async -> String? {
-        let threshold = context.settings[ScheduleSettings.queueThreshold]
-        guard threshold > 0 else { return nil }
-        do throws(OpenCTIError) {
-            let megabytes = Double(try await openCTI.queueDepth(of: connectorID).bytes) / 1_000_000
-            return megabytes > threshold ? "\(Int(megabytes)) MB wait in the connector's queue" : nil
-        } catch {
-            // Where we may not ask, nothing is known to be wrong.
-            return nil
         }
     }
 

@@ -27,7 +27,7 @@ import SimulatorKit
 /// | `GET /_admin/knowledge` | entities, labels, references, organizations, notes, drafts, objects with how often each came |
 /// | `POST /_admin/queues/delete` | deletes the connector's queues; the next ping makes them again |
 /// | `POST /_admin/works/forget` | deletes every work, as an operator may |
-/// | `POST /_admin/settings` | changes `token`, `capabilities`, `stream_filters`, `heartbeat_ms`, `refuses_recovery`, `metrics_every` |
+/// | `POST /_admin/settings` | changes `token`, `capabilities`, `stream_filters`, `heartbeat_ms`, `refuses_recovery`, `metrics_every`, `queue_bytes` |
 ///
 /// A line of the expected table has `type`, `value`, `state`, and where it stands `severity`, `tags`, `platforms`,
 /// `expiration`, `description`. States: `present`; `marked` with the tag `TO_DELETE` (mode `soft`), with `optional` where a
@@ -204,10 +204,10 @@ extension OpenCTIConfiguration {
             case ("metrics_every", .null): metricsEvery = nil
             case ("metrics_every", _) where (value.int ?? 0) > 0: metricsEvery = value.int.map { Int($0) }
             case ("heartbeat_ms", _) where (value.int ?? 0) > 0: heartbeat = .milliseconds(value.int ?? 1_000)
+            case ("queue_bytes", _) where (value.int ?? -1) >= 0: queueBytes = Int(value.int ?? 0)
             case ("capabilities", .array(let names)): capabilities = Set(names.compactMap(\.string))
             case ("token", _), ("stream_filters", _), ("refuses_recovery", _), ("metrics_every", _),
-                ("heartbeat_ms", _),
-                ("capabilities", _):
+                ("heartbeat_ms", _), ("queue_bytes", _), ("capabilities", _):
                 return "“\(key)” has a value of the wrong kind"
             default: return "there is no setting “\(key)”"
             }

@@ -44,6 +44,8 @@ public struct OpenCTIConfiguration: Sendable {
     /// Where the registration's answer says that the object store is.
     public var storageHost = "minio.example"
     public var storagePort = 9000
+    /// What the platform says of the bytes that wait in a connector's push queue.
+    public var queueBytes = 0
     /// `jwks` of the registration's answer; filled in at the start.
     var keySet = #"{"keys":[]}"#
 

@@ -123,7 +123,9 @@ extension Platform {
         json["connector_info"] = connector.info
         json["connector_user_id"] = .string(Self.userID)
         json["connector_user"] = ["id": .string(Self.userID), "name": "connector"]
-        json["connector_queue_details"] = ["messages_number": 0, "messages_size": 0]
+        json["connector_queue_details"] = [
+            "messages_number": .int(configuration.queueBytes / 1000), "messages_size": .int(configuration.queueBytes),
+        ]
         json["active"] = true
         json["updated_at"] = .string(connector.updatedAt)
         json["jwks"] = .string(configuration.keySet)
