@@ -56,7 +56,8 @@ struct Knowledge: Sendable {
     private(set) var entities: [String: KnownEntity] = [:]
     private var internalIDs: [String: String] = [:]
     var labels: [String: KnownLabel] = [:]
-    var references: [String: KnownReference] = [:]
+    private(set) var references: [String: KnownReference] = [:]
+    private var referenceIDs: [String: String] = [:]
     var organizations: [String: JSONObject] = [:]
     var notes: [String: JSONObject] = [:]
     var drafts: [JSONValue] = []
@@ -92,6 +93,15 @@ struct Knowledge: Sendable {
     mutating func newID() -> String {
         lastNumber += 1
         return Digest128(high: 0x6B8D_1C1E_7C1B_4B0E, low: 0x9B1E_0000_0000_0000 | lastNumber).uuidDescription
+    }
+
+    /// One of the same URL is kept as it is.
+    mutating func addReference(_ input: JSONObject) -> KnownReference {
+        if let url = input["url"]?.string, let known = referenceIDs[url].flatMap({ references[$0] }) { return known }
+        let reference = KnownReference(id: newID(), input: input)
+        references[reference.id] = reference
+        if let url = input["url"]?.string { referenceIDs[url] = reference.id }
+        return reference
     }
 
     func entity(_ id: String) -> KnownEntity? { entities[internalIDs[id] ?? id] }

@@ -19,7 +19,13 @@ struct GraphQLParser {
 
     private init(_ text: String) { bytes = Array(text.utf8) }
 
+    private static let known = Remembered<String, GraphQLTree>(most: 500)
+
     static func parse(_ text: String) throws(GraphQLFault) -> GraphQLTree {
+        try known.value(of: text) { () throws(GraphQLFault) in try parseAnew(text) }
+    }
+
+    private static func parseAnew(_ text: String) throws(GraphQLFault) -> GraphQLTree {
         var parser = GraphQLParser(text)
         try parser.advance()
         var tree = GraphQLTree()

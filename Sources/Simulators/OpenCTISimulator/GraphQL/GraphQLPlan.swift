@@ -9,25 +9,49 @@ struct GraphQLPlan {
     private let tree: GraphQLTree
     private let variables: JSONObject
 
+    /// What does not depend on the variables.
+    private struct Shape: Sendable {
+        let tree: GraphQLTree
+        let operation: GraphQLTree.Operation
+        let roots: [GraphQLTree.Field]
+    }
+    private struct ShapeKey: Sendable, Hashable {
+        let text: String
+        let name: String?
+        let release: Release
+    }
+    private static let shapes = Remembered<ShapeKey, Shape>(most: 500)
+
     init(_ text: String, operation name: String?, given: JSONObject, _ release: Release) throws(GraphQLFault) {
+        let key = ShapeKey(text: text, name: name, release: release)
+        let shape = try Self.shapes.value(of: key) { () throws(GraphQLFault) in
+            try Self.shape(of: text, operation: name, release)
+        }
+        tree = shape.tree
+        isMutation = shape.operation.isMutation
+        roots = shape.roots
+        variables = try Self.variables(of: shape.operation, given)
+    }
+
+    private static func shape(
+        of text: String, operation name: String?, _ release: Release
+    ) throws(GraphQLFault) -> Shape {
         let tree = try GraphQLParser.parse(text)
         guard let operation = name.map({ name in tree.operations.first { $0.name == name } }) ?? tree.operations.first
         else { throw .badInput("Unknown operation named \"\(name ?? "")\".") }
-        self.tree = tree
-        isMutation = operation.isMutation
-        roots = try tree.fields(of: operation.selections)
+        let roots = try tree.fields(of: operation.selections)
         for variable in operation.variables {
             guard let since = Schema.inputTypes[variable.type], release < since else { continue }
             throw .invalid("Unknown type \"\(variable.type)\".")
         }
-        try Self.validate(operation.selections, of: operation.isMutation ? "Mutation" : "Query", in: tree, release)
-        variables = try Self.variables(of: operation, given)
+        try validate(operation.selections, of: operation.isMutation ? "Mutation" : "Query", in: tree, release)
         // Aliases cannot be used to send one call many times (OpenCTI protocol, 1.1).
         let most = operation.isMutation ? 1 : 2
         for field in roots where roots.count(where: { $0.name == field.name }) > most {
             throw GraphQLFault(
                 code: "UNKNOWN_ERROR", message: "Batching of \(field.name) is limited to \(most).", status: 500)
         }
+        return Shape(tree: tree, operation: operation, roots: roots)
     }
 
     func definition(of root: GraphQLTree.Field) -> Schema.Field? {

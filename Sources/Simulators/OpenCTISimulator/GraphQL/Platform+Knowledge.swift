@@ -32,9 +32,7 @@ extension Platform {
         guard let input = call.arguments["input"]?.object, input["source_name"]?.string?.isEmpty == false else {
             throw .badInput("Variable \"$input\" got invalid value; Field \"source_name\" was not provided.")
         }
-        let known = knowledge.references.values.first { $0.input["url"] == input["url"] && input["url"] != nil }
-        let reference = known ?? KnownReference(id: knowledge.newID(), input: input)
-        knowledge.references[reference.id] = reference
+        let reference = knowledge.addReference(input)
         return [
             "id": .string(reference.id), "standard_id": .string("external-reference--" + reference.id),
             "url": input["url"] ?? .null,
