@@ -93,7 +93,7 @@ public final class BundlePush: Sendable {
 
     /// What health should say of the way out; `nil` when all is well.
     public var trouble: String? {
-        if fallback.withLock({ $0.isOn }) {
+        if broker.downFor != nil, fallback.withLock({ $0.isOn }) {
             return "RabbitMQ can't be reached: bundles go through OpenCTI's API instead."
         }
         return publisher == nil ? nil : broker.trouble
