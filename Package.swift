@@ -188,7 +188,12 @@ let package = Package(
         tests("HTTPClientTests", ["Base", "HTTPClient", "HTTPServer", "JSON", "Telemetry", "TestKit"]),
         tests("HTTPServerTests", ["Base", "HTTPServer", "HTTPClient"]),
         tests("MessagingTests", ["Messaging"]),
-        tests("EnrichmentTests", ["Base", "ConnectorKit", "JSON", "OpenCTI", "STIX", "Storage"]),
+        tests(
+            "EnrichmentTests",
+            [
+                "Base", "ConnectorKit", "Engine", "HTTPClient", "JSON", "Messaging", "OpenCTI", "STIX", "Settings",
+                "Storage", "Telemetry", "TestKit",
+            ]),
         tests("StorageTests", ["Base", "Storage", "CSQLite"]),
         tests("SettingsTests", ["Base", "JSON", "Settings"]),
         tests("SubprocessesTests", ["Base", "Subprocesses"]),

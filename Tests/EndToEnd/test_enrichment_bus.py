@@ -15,7 +15,7 @@ from support.broker import Broker
 from support.bucket import ACCESS_KEY, REGION, SECRET_KEY, Bucket
 from support.enrichment import CONNECTOR, Enrichment, addresses, known_answer
 from support.network import free_port
-from support.program import DEADLINE, eventually
+from support.program import DEADLINE, Result, eventually
 from support.simulators import TOKEN
 
 API = {"CONNECTOR_LISTEN_PROTOCOL": "API", "CONNECTOR_QUEUE_PROTOCOL": "api"}
@@ -206,18 +206,16 @@ def test_what_cannot_be_enriched_says_so_in_its_work(enrichment: Enrichment) -> 
 
 
 # covers: bus:work-error
-def test_a_wrong_key_and_a_spent_quota_end_in_a_work_an_analyst_understands(enrichment: Enrichment) -> None:
+def test_a_wrong_key_ends_in_a_work_an_analyst_understands(enrichment: Enrichment) -> None:
     enrichment.start()
-    refused, _ = ids = enrichment.observables("45.0.0.9", "45.0.0.10")
     enrichment.crowdsec.settings(keys=["another"])
 
-    [work] = enrichment.ask([refused])
+    [work] = enrichment.ask(enrichment.observables("45.0.0.9"))
 
     assert "Check CROWDSEC_KEY" in enrichment.error(work)
-    assert ids
 
 
-# covers: bus:poison bus:third-attempt
+# covers: bus:poison bus:third-attempt bus:dead-letter-retry
 def test_a_request_that_ends_the_process_three_times_is_put_aside(enrichment: Enrichment) -> None:
     [poison, other] = prepared(enrichment, ["45.0.0.9", "45.0.0.10"])
     enrichment.crowdsec.fault("half_open", times=None, lasting=600, path="/v2/smoke/45.0.0.9")
@@ -232,12 +230,18 @@ def test_a_request_that_ends_the_process_three_times_is_put_aside(enrichment: En
     assert "ended the connector 3 times" in enrichment.error(work)
     [fine] = enrichment.ask([other])
     enrichment.finished([fine])
-    program.stop()
-    letters = enrichment.sallyport.run("dlq", "list", "--connector", "crowdsec", "--json", env=enrichment.environment)
-    assert "enrichment.crashed" in letters.out
+
+    def letters(*arguments: str) -> Result:
+        return enrichment.sallyport.run("dlq", *arguments, "--connector", "crowdsec", env=enrichment.environment)
+    assert "enrichment.crashed" in letters("list").out
+    # Somebody has found the reason and wants it tried again.
+    enrichment.crowdsec.heal()
+    letters("retry", "all")
+    program.wait_until(lambda: len(enrichment.bundles()) == 8, "both have been enriched")
+    program.wait_until(lambda: not letters("list", "--json").out, "the letter is gone")
 
 
-# covers: bus:playbook
+# covers: bus:playbook bus:playbook-colours
 def test_a_playbook_gets_its_bundle_back_with_what_was_found(enrichment: Enrichment) -> None:
     enrichment.start()
     [known] = prepared(enrichment, ["45.0.0.9"])
@@ -251,6 +255,10 @@ def test_a_playbook_gets_its_bundle_back_with_what_was_found(enrichment: Enrichm
     assert len(answers["45.0.0.9"]["objects"]) >= 4
     # Nothing to add: the run goes on all the same.
     assert [one["type"] for one in answers["10.0.0.1"]["objects"]] == ["ipv4-addr"]
+    # A bundle can't say the colours of labels: they are made beside it, and attached by the playbook.
+    assert {"value": "ssh bruteforce", "color": "#2E2A14"} in enrichment.knowledge()["labels"]
+    assert enrichment.knowledge()["entities"][0]["labels"] == []
+    assert "ssh bruteforce" in [label.lower() for label in answers["45.0.0.9"]["objects"][0]["labels"]]
     step = answers["45.0.0.9"]["message"]
     assert step["event_id"] == "1735787045000-0" and step["step_id"] and step["execution_start"].endswith("Z")
 
@@ -268,7 +276,7 @@ def test_a_deleted_queue_is_read_again_once_the_platform_has_made_it(enrichment:
     assert_applied_once(enrichment, [work], [identity])
 
 
-# covers: bus:validation bus:workbench bus:draft
+# covers: bus:validation bus:workbench bus:draft key:CONNECTOR_VALIDATE_BEFORE_IMPORT
 def test_bundles_wait_for_a_person_in_a_draft_or_workbench(enrichment: Enrichment) -> None:
     enrichment.start(CONNECTOR_VALIDATE_BEFORE_IMPORT="true")
     [one, other] = prepared(enrichment, ["45.0.0.9", "45.0.0.10"])
@@ -285,7 +293,7 @@ def test_bundles_wait_for_a_person_in_a_draft_or_workbench(enrichment: Enrichmen
     assert bench["message"]["name"] == f"{work}.json" and len(bench["objects"]) == 4
 
 
-# covers: bus:whole bus:directory bus:organizations
+# covers: bus:whole bus:directory bus:organizations key:CONNECTOR_BUNDLE_FORM key:CONNECTOR_SEND_TO_DIRECTORY
 def test_whole_bundles_files_and_shared_organizations(enrichment: Enrichment, tmp_path: Path) -> None:
     folder = tmp_path / "bundles"
     folder.mkdir()
@@ -310,7 +318,7 @@ def test_whole_bundles_files_and_shared_organizations(enrichment: Enrichment, tm
     assert content["connector"]["id"] == CONNECTOR
 
 
-# covers: bus:gone-work bus:send-to-queue
+# covers: bus:gone-work bus:send-to-queue key:CONNECTOR_SEND_TO_QUEUE
 def test_nothing_is_sent_where_the_work_is_gone_or_the_queue_is_off(enrichment: Enrichment) -> None:
     program = enrichment.start()
     [one, other] = prepared(enrichment, ["45.0.0.9", "45.0.0.10"])
@@ -329,7 +337,7 @@ def test_nothing_is_sent_where_the_work_is_gone_or_the_queue_is_off(enrichment: 
     assert enrichment.bundles() == [] and enrichment.opencti.calls("workEdit") == edits
 
 
-# covers: bus:s3
+# covers: bus:s3 key:CONNECTOR_SEND_TO_S3
 def test_bundles_lie_in_a_bucket_signed_and_for_as_long_as_wanted(enrichment: Enrichment) -> None:
     old = {"connectors/crowdsec-20200101-000000-1.json": ("2020-01-01T00:00:00.000Z", b"{}"),
            "connectors/another-20200101-000000-1.json": ("2020-01-01T00:00:00.000Z", b"{}")}

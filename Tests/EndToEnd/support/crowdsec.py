@@ -64,9 +64,10 @@ class Enrichment:
             {"id": identity})["work"]
 
     def ended(self, program: Program, identity: str) -> dict[str, Any]:
-        """The work, once the connector has said how it ended."""
+        """The work, once the connector has said how it ended and the platform has taken all that it announced."""
         return program.wait_until(
-            lambda: (work := self.work(identity))["processed_time"] and work, f"the end of {identity}")
+            lambda: (work := self.work(identity))["processed_time"] and work["status"] == "complete" and work,
+            f"the end of {identity}")
 
     def enrich(self, program: Program, value: str, **details: Any) -> dict[str, Any]:
         return self.ended(program, self.ask(self.add(value, **details))[0])
