@@ -41,7 +41,7 @@ public final class AnswerCache: Sendable {
     /// - Parameters:
     ///   - lifetime: zero keeps nothing; equal look-ups under way at one time are still shared.
     ///   - maxBytes: of all texts together.
-    public init(lifetime: Duration, maxBytes: Int = 8 << 20, time: any TimeSource = SystemTime()) {
+    public init(lifetime: Duration, maxBytes: Int = 4 << 20, time: any TimeSource = SystemTime()) {
         self.lifetime = lifetime
         self.maxBytes = maxBytes
         self.time = time

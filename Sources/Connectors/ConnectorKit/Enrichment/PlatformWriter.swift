@@ -19,6 +19,8 @@ actor PlatformWriter: PlatformDirectory {
     private var references: [ExternalReference: (id: String, until: Duration)] = [:]
     private let time: any TimeSource
     private static let kept = 20_000
+    /// Most are of one entity alone and never asked for again; the few that are come back soon.
+    private static let keptReferences = 500
     private static let referenceLifetime = Duration.seconds(600)
 
     init(_ client: OpenCTIClient, version: PlatformVersion?, time: any TimeSource) {
@@ -81,7 +83,7 @@ actor PlatformWriter: PlatformDirectory {
     private func reference(_ reference: ExternalReference) async throws -> String {
         if let known = references[reference], known.until > time.uptime { return known.id }
         let id = try await client.addExternalReference(reference)
-        if references.count >= Self.kept { references = [:] }
+        if references.count >= Self.keptReferences { references = [:] }
         references[reference] = (id, time.uptime + Self.referenceLifetime)
         return id
     }
