@@ -63,9 +63,10 @@ public struct Works: Sendable {
             switch try await progress(of: work) {
             case .gone: return false
             // Where we may not read works: rather a work that closes early than one that never does.
-            case .hidden, .processed, .taken: return true
+            case .hidden, .processed: return true
             case .open(let expected) where expected >= count: return true
-            case .open: break
+            case .taken(let expected) where expected >= count: return true
+            case .open, .taken: break
             }
         }
         do throws(OpenCTIError) {
@@ -74,8 +75,8 @@ public struct Works: Sendable {
             // The answer was lost, not the call, perhaps: adding again would keep the work open for ever.
             guard case .transport = error else { throw error }
             switch try await progress(of: work) {
-            case .taken: return true
             case .open(let expected) where expected >= count: return true
+            case .taken(let expected) where expected >= count: return true
             default: throw error
             }
         }
