@@ -221,7 +221,7 @@ private func known(_ verdict: JSONValue, sha256: String = alpha) -> VMRaySample?
             }
         }
         #expect(triage.outcome == .analysisTimeout)
-        #expect(waits.prefix(3) == [1000, 1500, 2250] && waits.max() == 60_000)
+        #expect(waits.prefix(3) == [1000, 1250, 1562] && waits.max() == 60_000)
         #expect(waits.reduce(0, +) == 600_000)
         // The submission is kept: the next run polls it, and the third time ends it.
         #expect(triage.record.stage == .submitted && triage.record.submissionID == 7 && triage.record.attempts == 1)

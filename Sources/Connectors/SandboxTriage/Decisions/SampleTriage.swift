@@ -266,7 +266,8 @@ struct SampleTriage {
             countFailure(.analysisTimeout, stage: .submitted)
             return .ended(.analysisTimeout)
         }
-        defer { pollInterval = min(pollInterval * 3 / 2, Self.longestPollInterval) }
+        // Slowly: what waits behind others is seen soon after its end, by a quarter of the time that it took.
+        defer { pollInterval = min(pollInterval * 5 / 4, Self.longestPollInterval) }
         return .wait(min(pollInterval, left))
     }
 
