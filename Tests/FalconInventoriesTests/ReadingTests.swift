@@ -4,6 +4,7 @@ import Base
 import Falcon
 import HTTPClient
 import JSON
+import Synchronization
 import Telemetry
 import TestKit
 import Testing
@@ -63,6 +64,30 @@ import Testing
         for call in transport.requests where !call.request.url.contains("/oauth2/") {
             #expect(try FalconContract.shared.get().problems(call).isEmpty)
         }
+    }
+
+    // covers: inv:listing-shrinks
+    @Test(arguments: [1, 20]) func `no host is passed over when others leave the list between two pages`(
+        _ gone: Int
+    ) async throws {
+        let left = Mutex((0..<300).map { "host\($0)" })
+        let (falcon, _) = try Self.client { call in
+            let query = URLParts(call.request.url)?.query ?? []
+            func number(_ name: String) -> Int? { query.first { $0.name == name }.flatMap { Int($0.value) } }
+            let all = left.withLock { $0 }
+            let offset = number("offset") ?? 0
+            let page = all.dropFirst(offset).prefix(number("limit") ?? 100)
+            // Right after the first page.
+            left.withLock { if $0.count == 300 { $0.removeFirst(gone) } }
+            return Self.envelope(
+                page.map { .string($0) }, ["offset": .int(offset + page.count), "total": .int(all.count)])
+        }
+        var listing = DeviceListing(
+            falcon: falcon, filter: nil, sort: "first_seen.desc",
+            first: try await falcon.queryDevices(sort: "first_seen.desc", limit: 100))
+        var ids: [String] = []
+        while let page = try await listing.next() { ids += page }
+        #expect(ids.count == 300 && Set(ids).count == 300)
     }
 
     // covers: inv:group-cache

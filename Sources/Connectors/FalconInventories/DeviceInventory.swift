@@ -164,6 +164,9 @@ struct DeviceInventory {
 
 /// Ids of hosts, page by page: by offset while that reaches, by scroll beyond 10,000.
 struct DeviceListing {
+    /// So many hosts may leave the list between two pages without one being passed over.
+    private static let overlap = 50
+
     let falcon: FalconClient
     let filter: String?
     let sort: String
@@ -192,23 +195,19 @@ struct DeviceListing {
             let page = try await falcon.scrollDevices(filter, sort: sort, limit: 5000, cursor: cursor)
             cursor = page.next
             isOver = page.next == nil
-            // The scroll begins at the top once more.
-            let fresh = seen.isEmpty ? page.ids : page.ids.filter { !seen.contains($0) }
-            return fresh
+            // The scroll begins at the top once more. It is not added to what is known: it has no end.
+            return page.ids.filter { !seen.contains($0) }
         }
         return take(try await falcon.queryDevices(filter, sort: sort, limit: 5000, offset: offset))
     }
 
     private mutating func take(_ page: FalconIDPage) -> [String] {
-        offset = page.next.flatMap { Int64($0) } ?? 0
+        // A host that leaves the list meanwhile moves all behind it forward, so pages overlap.
+        let overlap = Int64(min(Self.overlap, page.ids.count / 2))
+        offset = max(0, (page.next.flatMap { Int64($0) } ?? 0) - overlap)
         isOver = page.next == nil
-        if !isOver, page.total ?? 0 > FalconClient.maxDeviceOffset || offset + 5000 > FalconClient.maxDeviceOffset {
-            isScroll = true
-            seen.formUnion(page.ids)
-        } else if !isOver {
-            seen.formUnion(page.ids)
-        }
-        return page.ids
+        isScroll = page.total ?? 0 > FalconClient.maxDeviceOffset || offset + 5000 > FalconClient.maxDeviceOffset
+        return page.ids.filter { seen.insert($0).inserted }
     }
 }
 
