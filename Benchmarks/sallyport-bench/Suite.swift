@@ -35,7 +35,9 @@ struct Suite {
         if options.wants("enrichment"), let python = options.python {
             figures["enrichment"] = try await EnrichmentBench(program: options.sallyport, python: python).run()
         }
-        if options.wants("triage") { figures["triage"] = try await TriageBench(program: options.sallyport).run() }
+        if options.wants("triage") {
+            figures["triage"] = try await TriageBench(program: options.sallyport, python: options.python).run()
+        }
         if options.wants("harfanglab") {
             figures["harfanglab"] = try await HarfangLabBench(options.sallyport, python: options.python).run()
         }

@@ -12,6 +12,7 @@ import Subprocesses
 /// large samples in flight take.
 struct TriageBench {
     let program: String
+    let python: String?
     private let time = SystemTime()
 
     private struct Load {
@@ -23,20 +24,49 @@ struct TriageBench {
     }
 
     func run() async throws -> JSONValue {
-        [
+        var figures: JSONObject = [
             "samples_1mib": try await measure(
                 Load(samples: 1000, bytes: 1 << 20, machines: 64, analysis: 2000, transfers: 8)),
             "samples_32mib": try await measure(
                 Load(samples: 16, bytes: 32 << 20, machines: 64, analysis: 2000, transfers: 8)),
         ]
+        guard let python else { return .object(figures) }
+        let rate = try await original(
+            python, Load(samples: 20, bytes: 1 << 20, machines: 64, analysis: 2000, transfers: 1))
+        let own = figures["samples_1mib"]?["samples_per_second"]?.double ?? 0
+        figures["ratio_to_the_original"] = [
+            "baseline":
+                "falconpy and vmray-rest-api, 20 samples of 1 MiB, one call after the other as the Python original does",
+            "baseline_samples_per_second": .double(rate), "samples_per_second": .double(own),
+            "ratio": .double(own / rate),
+        ]
+        return .object(figures)
     }
 
-    private func measure(_ load: Load) async throws -> JSONValue {
-        let scene = try Scene(program)
+    private func simulators(_ scene: Scene, _ load: Load) async throws -> (tenant: String, sandbox: String) {
         let tenant = try await scene.simulator("falcon")
         let sandbox = try await scene.simulator(
             "vmray", ["--analysis-ms", "\(load.analysis)", "--machines", "\(load.machines)"])
         try await fill(tenant, load, scene.web)
+        return (tenant, sandbox)
+    }
+
+    private func original(_ python: String, _ load: Load) async throws -> Double {
+        let scene = try Scene(program)
+        let (tenant, sandbox) = try await simulators(scene, load)
+        let process = try Subprocess(
+            python, ["Benchmarks/baseline_triage.py", tenant, sandbox], environment: ["PYTHONWARNINGS": "ignore"])
+        guard let line = await process.nextLine(), let rate = Double(line), rate > 0 else {
+            throw BenchFailure("the baseline of the triage gave no figure")
+        }
+        _ = await process.exitStatus()
+        try await scene.tearDown()
+        return rate
+    }
+
+    private func measure(_ load: Load) async throws -> JSONValue {
+        let scene = try Scene(program)
+        let (tenant, sandbox) = try await simulators(scene, load)
         let metrics = "http://127.0.0.1:\(try Loopback.freePort())"
         let started = time.uptime
         let connector = try scene.start(
@@ -62,12 +92,15 @@ struct TriageBench {
         let status = await connector.exitStatus()
         guard status == 0 else { throw BenchFailure("the connector ended with \(status); log in \(scene.folder)") }
         let done = try await scene.web.text("\(sandbox)/_admin/submissions").split(separator: "\n").count
+        let traffic = try await scene.web.get("\(tenant)/_admin/samples")
         try await scene.tearDown()
         let ideal = Double((load.samples + load.machines - 1) / load.machines * load.analysis) / 1000
         return [
             "samples": .int(load.samples), "sample_bytes": .int(load.bytes), "submissions": .int(done),
             "transfers_at_once": .int(load.transfers), "most_submitted_and_not_told": .int(mostInFlight),
-            "seconds": .double(seconds), "mib_per_second": .double(Double(load.samples * load.bytes >> 20) / seconds),
+            "most_downloads_at_once": traffic["most_downloads"] ?? nil, "seconds": .double(seconds),
+            "samples_per_second": .double(Double(load.samples) / seconds),
+            "mib_per_second": .double(Double(load.samples * load.bytes >> 20) / seconds),
             "baseline": .string("\(load.machines) machines that are never idle, \(load.analysis) ms an analysis"),
             "baseline_seconds": .double(ideal), "ratio": .double(seconds / ideal),
             "peak_rss_mib": .double(Double(peak) / 1_048_576),

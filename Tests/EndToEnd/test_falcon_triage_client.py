@@ -92,6 +92,7 @@ def test_python_opens_the_archives(auth: falconpy.OAuth2, falcon: FalconSimulato
             plain = archive.read(sha256, pwd=b"infected")
         assert len(plain) == size and hashlib.sha256(plain).hexdigest() == sha256
         assert samples.get_sample(ids=sha256) == plain
+    assert falcon.get("samples")["most_downloads"] >= 1
     assert samples.get_sample(ids="0" * 64, password_protected=True)["status_code"] == 404
 
 

@@ -21,6 +21,7 @@ import Synchronization
 /// | `POST /_admin/hosts/generate` `{"count":1000}` | plain hosts, the newest first seen now |
 /// | `POST /_admin/hosts/remove` `{"ids":[…]}` | takes hosts out of the lists |
 /// | `POST /_admin/samples` `[{"content":"alpha"},{"bytes":1048576,"seed":7,"deflated":true,"descriptor":true,"shape":"ok"}]` | files that can be downloaded; their hashes are answered. `sha256` names another hash, ``StoredSample/Shape`` what is wrong with the archive |
+/// | `GET /_admin/samples` | the most archives that were on their way at once |
 /// | `GET /_admin/acts` | what was done to alerts, files, hosts and cases, one JSON line each: operation, action, body |
 /// | `GET /_admin/violations` | requests that broke the contract, one JSON line each |
 struct FalconAdmin {
@@ -95,6 +96,9 @@ struct FalconAdmin {
                 hashes.append(.string(hash))
             }
             return .now(.json(["sha256": .array(hashes)]))
+        }
+        router.get("/_admin/samples") { _ in
+            .now(.json(["most_downloads": .int(vendor.withEntities { $0.samples.traffic.most })]))
         }
         router.get("/_admin/acts") { _ in .now(Self.lines(vendor.withEntities { $0.acts })) }
         router.get("/_admin/violations") { _ in .now(Self.lines(vendor.withEntities { $0.violations })) }

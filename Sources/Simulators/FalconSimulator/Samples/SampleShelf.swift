@@ -8,6 +8,7 @@ import Synchronization
 /// The sample store: downloads only (Falcon API, 8).
 struct SampleShelf: Sendable {
     private var samples: [String: StoredSample] = [:]
+    let traffic = Traffic()
 
     /// - Parameter hash: by which it is asked for.
     mutating func put(_ sample: StoredSample, as hash: String) { samples[hash.lowercased()] = sample }
@@ -28,7 +29,8 @@ struct SampleShelf: Sendable {
         guard call.query["password_protected"]?.lowercased() == "true" else { return plain(sample) }
         guard sample.shape != .notZip else { return plain(StoredSample(content: .bytes(Array("no archive".utf8)))) }
         let maker = Mutex(ArchiveMaker(sample, named: hash))
-        return .pieces(contentType: Self.type) { maker.withLock { $0.next() } }
+        let download = Traffic.Download(traffic)
+        return .pieces(contentType: Self.type) { withExtendedLifetime(download) { maker.withLock { $0.next() } } }
     }
 
     private static let type = "application/octet-stream"
@@ -43,5 +45,27 @@ struct SampleShelf: Sendable {
                 return piece
             }
         }
+    }
+}
+
+/// How many downloads are under way.
+final class Traffic: Sendable {
+    private let counts = Mutex((now: 0, most: 0))
+
+    var most: Int { counts.withLock { $0.most } }
+
+    /// Under way as long as somebody holds it: the answer's body does.
+    final class Download: Sendable {
+        private let traffic: Traffic
+
+        init(_ traffic: Traffic) {
+            self.traffic = traffic
+            traffic.counts.withLock { counts in
+                counts.now += 1
+                counts.most = max(counts.most, counts.now)
+            }
+        }
+
+        deinit { traffic.counts.withLock { $0.now -= 1 } }
     }
 }
