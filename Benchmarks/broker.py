@@ -13,6 +13,8 @@ broker.start()
 print(broker.port, flush=True)
 # Not by sigwait: signals that are not blocked end the process before it is told, and a blocked mask would be RabbitMQ's too.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+# Whoever started this may have had it blocked, and a blocked mask is inherited.
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 try:
     while True:
         signal.pause()
