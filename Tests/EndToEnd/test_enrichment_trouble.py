@@ -63,7 +63,7 @@ def test_a_work_whose_bundle_was_taken_is_reported_after_a_crash(enrichment: Enr
 @pytest.fixture
 def short_of_memory(broker_server: Broker) -> Iterator[Broker]:
     yield broker_server
-    broker_server.control("set_vm_memory_high_watermark", "0.4")
+    broker_server.allow_memory(0.4)
 
 
 # covers: bus:blocked
@@ -76,14 +76,14 @@ def test_a_memory_alarm_shows_in_health_and_ends(enrichment: Enrichment, short_o
     [work] = enrichment.ask([identity])
     program.wait_until(lambda: enrichment.crowdsec.faults_left() == 0, "the look-up is under way")
     program.kill()
-    short_of_memory.control("set_vm_memory_high_watermark", "0")
+    short_of_memory.allow_memory(0)
 
     # It still reads requests; what it publishes is not taken.
     program = enrichment.start(**health.settings)
     program.wait_until(lambda: "RabbitMQ takes nothing" in health.text(), "health speaks of it")
     assert health.status() == "degraded"
     assert enrichment.bundles() == []
-    short_of_memory.control("set_vm_memory_high_watermark", "0.4")
+    short_of_memory.allow_memory(0.4)
 
     enrichment.finished([work])
     assert [bundle["way"] for bundle in enrichment.bundles()] == ["amqp"] * 4
