@@ -28,7 +28,7 @@ struct TriageBench {
             "samples_1mib": try await measure(
                 Load(samples: 1000, bytes: 1 << 20, machines: 64, analysis: 2000, transfers: 8)),
             "samples_32mib": try await measure(
-                Load(samples: 16, bytes: 32 << 20, machines: 64, analysis: 2000, transfers: 8)),
+                Load(samples: 16, bytes: 32 << 20, machines: 8, analysis: 2000, transfers: 8)),
         ]
         guard let python else { return .object(figures) }
         let rate = try await original(

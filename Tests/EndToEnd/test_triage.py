@@ -264,7 +264,7 @@ def test_the_continuous_mode_waits_for_both_sides_and_goes_on(triage: Triage) ->
     assert len(triage.comments(alert)) == 1
 
 
-# covers: triage:drop_in_python, triage:log_file
+# covers: triage:drop_in_python, triage:log_file, triage:wipe
 def test_the_original_s_folder_is_enough(triage: Triage) -> None:
     alert = triage.alert(1, "alpha")
     triage.known("alpha", "suspicious")
@@ -278,12 +278,18 @@ def test_the_original_s_folder_is_enough(triage: Triage) -> None:
         f'class VMRayConfig:\n    API_KEY = "{env["VMRAY_API_KEY"]}"\n    URL = "{env["VMRAY_URL"]}"\n')
     (folder / "config/general_conf.py").write_text(
         "class GeneralConfig:\n    RUNTIME_MODE = RUNTIME_MODE.CLI\n    LOG_LEVEL = log.DEBUG\n")
+    downloads = folder / "downloads"
+    downloads.mkdir()
+    for name in (sha256("left over"), sha256("left over") + ".zip", "mine.txt"):
+        (downloads / name).write_text("x")
     kept = ("CROWDSTRIKE_CLIENT_SECRET", "SALLYPORT_STATE_DIR", "SALLYPORT_HTTP_LISTEN", "SALLYPORT_LOG_FORMAT")
     program = triage.sallyport.start("run", "vmray", env={name: env[name] for name in kept}, cwd=folder)
     assert program.wait() == 0, program.err
     assert len(triage.comments(alert)) == 1
     assert "A run has ended" in (folder / "cs-connector.log").read_text()
     assert "A run has ended" in program.err
+    # What the original left there, decrypted malware perhaps, is gone.
+    assert [path.name for path in downloads.iterdir()] == ["mine.txt"]
 
 
 # covers: triage:cases, triage:other_hosts

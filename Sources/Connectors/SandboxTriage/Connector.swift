@@ -45,9 +45,9 @@ public struct SandboxTriageConnector: Connector {
     public func run(until stop: StopSignal) async throws {
         let events = events(context.log.with(.field("flow", context.name)))
         for text in TriageSettings.remarks(context.settings) { events.remark(text) }
-        wipeDownloads()
         do {
             guard Self.isDryRun(context.settings) else {
+                wipeDownloads()
                 return try await run(try await parts(context.store, events), until: stop)
             }
             // What a dry run notes lasts as long as the process.
