@@ -77,7 +77,7 @@ def test_whole_bundles_carry_the_same(exchange: Exchange, console: Console) -> N
     program = exchange.start(INCIDENTS, CONNECTOR_BUNDLE_FORM="whole")
     program.wait_until(lambda: exchange.sent() == console.incidents(), "every event is an incident")
     assert program.stop() == 0
-    assert any(len(bundle["objects"]) > 500 for bundle in exchange.opencti.lines("bundles"))
+    assert any(len(bundle["objects"]) > 100 for bundle in exchange.opencti.lines("bundles"))
 
 
 # covers: incidents:kill, incidents:work-cut-off

@@ -197,7 +197,8 @@ public struct HarfangLabIncidentsConnector: Connector {
     ) async throws {
         var limits = FlowLimits()
         limits.recordBatch = 100
-        limits.recordBytes = 2 << 20
+        // Bundles are held in several forms while they are made: their size decides how much memory an import needs.
+        limits.recordBytes = 512 << 10
         // Two pages at most come twice after a crash; they merge by their ids.
         limits.recordsInFlight = 2
         limits.windowItems = 1000
