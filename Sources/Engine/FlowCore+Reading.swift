@@ -108,6 +108,9 @@ extension FlowCore {
         }
         reads.removeFirst(done)
         releaseRetired()
+        // Once for all that was read: the first record alone would make a batch of its own.
+        startRecords(at: now)
+        startActs()
         advance(at: now)
         tick(at: now)
     }
@@ -150,8 +153,6 @@ extension FlowCore {
             let removal = model.removal(of: mine.contribution, by: item.removal)
             apply(.remove(removal), to: key, of: item, reference, at: now)
         }
-        startRecords(at: now)
-        startActs()
     }
 
     private mutating func apply(
