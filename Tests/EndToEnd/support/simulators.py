@@ -140,6 +140,11 @@ class FalconSimulator(Simulator):
 
 
 class OpenCTISimulator(Simulator):
+    def reset(self) -> None:
+        # First, so that nothing an earlier test has left in RabbitMQ arrives at the platform that begins anew.
+        self.post("queues/forget")
+        super().reset()
+
     def load(self, events: list[dict[str, Any]]) -> None:
         """What the platform holds, ids as they are."""
         self.ask("POST", "events", events)

@@ -41,6 +41,14 @@ struct EnrichmentAdmin {
             vendor.read { $0.works = [:] }
             return .now(.done())
         }
+        router.post("/_admin/queues/forget") { _ in
+            .later {
+                do {
+                    try await vendor.bus?.forgetConnectors()
+                    return .done()
+                } catch { return .problem("\(error)", status: 500) }
+            }
+        }
         router.post("/_admin/queues/delete") { request in
             let id = request.json?["id"]?.string
             guard let bus = vendor.bus, let connector = vendor.read({ $0.connector(id)?.id }) else {

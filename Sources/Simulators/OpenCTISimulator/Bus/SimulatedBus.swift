@@ -87,6 +87,19 @@ actor SimulatedBus {
         try await BrokerTopology.delete(["listen_" + connector, "push_" + connector], at: address)
     }
 
+    /// Ends the workers and deletes the queues with all that is in them, as if no connector had ever been.
+    func forgetConnectors() async throws {
+        guard let address else { return }
+        let known = workers
+        workers = [:]
+        for worker in known.values {
+            await worker.consumer.close()
+            // What it took last is taken before this returns.
+            await worker.task.value
+        }
+        try await BrokerTopology.delete(known.keys.flatMap { ["listen_" + $0, "push_" + $0] }, at: address)
+    }
+
     // MARK: Requests
 
     /// Puts messages where the connector listens. Those over HTTP are carried until they are taken.
