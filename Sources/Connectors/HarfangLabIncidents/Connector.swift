@@ -198,10 +198,10 @@ public struct HarfangLabIncidentsConnector: Connector {
         var limits = FlowLimits()
         limits.recordBatch = 100
         // Bundles are held in several forms while they are made: their size decides how much memory an import needs.
-        limits.recordBytes = 512 << 10
+        limits.recordBytes = 128 << 10
         // Two pages at most come twice after a crash; they merge by their ids.
         limits.recordsInFlight = 2
-        limits.windowItems = 1000
+        limits.windowItems = 500
         limits.checkpointDelay = .milliseconds(200)
         let core = FlowCore(
             identity: .init(
