@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 #if canImport(Glibc)
     import Glibc
 #endif
@@ -35,12 +37,8 @@ public enum ProcessMetrics {
     }
 
     private static func openDescriptors() -> Double? {
-        guard let folder = opendir("/proc/self/fd") else { return nil }
-        defer { closedir(folder) }
-        var count = 0
-        while readdir(folder) != nil { count += 1 }
-        // `.`, `..` and the descriptor of this very listing.
-        return Double(max(0, count - 3))
+        // Without the descriptor of this very listing.
+        fileNames(in: "/proc/self/fd").map { Double(max(0, $0.count - 1)) }
     }
 
     private static func maxDescriptors() -> Double? {
@@ -62,15 +60,6 @@ public enum ProcessMetrics {
     }
 
     private static func read(_ path: String) -> String {
-        guard let file = fopen(path, "r") else { return "" }
-        defer { fclose(file) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 4096)
-        while bytes.count < 1 << 20 {
-            let count = fread(&chunk, 1, chunk.count, file)
-            if count == 0 { break }
-            bytes += chunk[0..<count]
-        }
-        return String(decoding: bytes, as: UTF8.self)
+        String(decoding: (try? readFile(path, atMost: 1 << 20)) ?? [], as: UTF8.self)
     }
 }

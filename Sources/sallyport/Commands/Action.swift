@@ -190,28 +190,18 @@ private struct Given {
 
 /// Files of the person who calls, read at once.
 enum LocalFile {
+    private static let maxBytes = 256 << 20
+
     static func read(_ path: String) throws -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw ActionError.input(name: path, reason: String(cString: strerror(errno)))
+        do throws(FileReadError) { return try readFile(path, atMost: maxBytes) } catch {
+            throw ActionError.input(name: path, reason: "\(error)")
         }
-        defer { close(descriptor) }
-        return try read(descriptor, path)
     }
 
-    static func standardInput() throws -> [UInt8] { try read(STDIN_FILENO, "standard input") }
-
-    private static func read(_ descriptor: Int32, _ name: String) throws -> [UInt8] {
-        var bytes: [UInt8] = []
-        var block = [UInt8](repeating: 0, count: 64 << 10)
-        while bytes.count < 256 << 20 {
-            let count = Glibc.read(descriptor, &block, block.count)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw ActionError.input(name: name, reason: String(cString: strerror(errno))) }
-            if count == 0 { return bytes }
-            bytes += block[..<count]
+    static func standardInput() throws -> [UInt8] {
+        do throws(FileReadError) { return try readAll(STDIN_FILENO, atMost: maxBytes) } catch {
+            throw ActionError.input(name: "standard input", reason: "\(error)")
         }
-        throw ActionError.input(name: name, reason: "it is larger than 256 MiB")
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import HarfangLabIntel
 import JSON
 import Rules
@@ -87,15 +88,15 @@ private enum RuleServer {
 
     static func read(_ path: String?, _ command: [String]) throws -> String {
         let name = path ?? "standard input"
-        guard let file = path.map({ fopen($0, "r") }) ?? fdopen(STDIN_FILENO, "r") else {
-            throw UsageError("\(name) can't be read: \(String(cString: strerror(errno))).", remedy: "", path: command)
-        }
-        defer { fclose(file) }
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 64 << 10)
-        while case let count = fread(&buffer, 1, buffer.count, file), count > 0, bytes.count < 16 << 20 {
-            bytes += buffer[..<count]
-        }
-        return String(decoding: bytes, as: UTF8.self)
+        let limit = 16 << 20
+        do throws(FileReadError) {
+            let bytes: [UInt8]
+            if let path {
+                bytes = try readFile(path, atMost: limit)
+            } else {
+                bytes = try readAll(STDIN_FILENO, atMost: limit)
+            }
+            return String(decoding: bytes, as: UTF8.self)
+        } catch { throw UsageError("\(name) can't be read: \(error).", remedy: "", path: command) }
     }
 }

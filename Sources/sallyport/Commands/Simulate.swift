@@ -195,18 +195,9 @@ private enum Simulation {
 
     /// The lines of a file, without empty ones.
     private static func lines(of file: String, path: [String]) throws(UsageError) -> [[UInt8]] {
-        guard let handle = fopen(file, "r") else {
-            throw UsageError("“\(file)” can't be read.", remedy: "", path: path)
-        }
-        defer { fclose(handle) }
-        var bytes: [UInt8] = []
-        var block = [UInt8](repeating: 0, count: 64 << 10)
-        while true {
-            let count = fread(&block, 1, block.count, handle)
-            guard count > 0 else { break }
-            bytes += block[..<count]
-        }
-        return bytes.split(separator: UInt8(ascii: "\n")).map { Array($0) }
+        do throws(FileReadError) {
+            return try readFile(file, atMost: 1 << 30).split(separator: UInt8(ascii: "\n")).map { Array($0) }
+        } catch { throw UsageError("“\(file)” can't be read: \(error).", remedy: "", path: path) }
     }
 
     private static func common(_ arguments: ParsedArguments) throws -> SimulatorOptions {

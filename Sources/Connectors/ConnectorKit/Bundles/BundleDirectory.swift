@@ -56,14 +56,9 @@ actor BundleDirectory {
     }
 
     private func removeExpired() {
-        guard retention > 0, let directory = opendir(folder) else { return }
-        defer { closedir(directory) }
+        guard retention > 0, let names = fileNames(in: folder) else { return }
         let limit = time.now.milliseconds / 1000 - Int64(retention) * 86_400
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            guard name.hasSuffix(".json") else { continue }
+        for name in names where name.hasSuffix(".json") {
             var info = stat()
             let path = folder + "/" + name
             if stat(path, &info) == 0, Int64(info.st_mtim.tv_sec) < limit { unlink(path) }

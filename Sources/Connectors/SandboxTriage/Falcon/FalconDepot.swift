@@ -84,12 +84,7 @@ extension SandboxTriageConnector {
     /// their hashes.
     func wipeDownloads() {
         let folder = context.settings[TriageSettings.downloadDirectory].text
-        guard let handle = opendir(folder) else { return }
-        defer { closedir(handle) }
-        while let entry = readdir(handle) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
+        for name in fileNames(in: folder) ?? [] {
             let hash = name.hasSuffix(".zip") ? String(name.dropLast(4)) : name
             if IndicatorRule.isSHA256(hash.lowercased()) { unlink("\(folder)/\(name)") }
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
 import Settings
 
 #if canImport(Glibc)
@@ -34,7 +35,16 @@ enum OriginalFiles {
             let places = named.map { [$0] } ?? folders
             let paths = places.map { "\($0)/\(file.name)" }
             guard let path = paths.first(where: { access($0, R_OK) == 0 }) else { continue }
-            adopt(PythonClasses(reading: text(of: path)), file.type, file.section, path, &input)
+            do throws(FileReadError) {
+                let text = String(decoding: try readFile(path, atMost: 256 << 10), as: UTF8.self)
+                adopt(PythonClasses(reading: text), file.type, file.section, path, &input)
+            } catch {
+                throw SettingsError(problems: [
+                    problem(
+                        .error, nil, path, "The file can't be read: \(error).",
+                        "It should be the original's \(file.name); mend it or take it away.")
+                ])
+            }
         }
         if let named, access(named, R_OK | X_OK) != 0 {
             throw SettingsError(problems: [
@@ -94,13 +104,5 @@ enum OriginalFiles {
         SettingsProblem(
             severity: severity, key: nil, variable: variable,
             location: SourceLocation(file: path, line: 1, column: 1), what: what, remedy: remedy)
-    }
-
-    private static func text(of path: String) -> String {
-        guard let file = fopen(path, "r") else { return "" }
-        defer { fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: 256 << 10)
-        let count = fread(&bytes, 1, bytes.count, file)
-        return String(decoding: bytes[..<count], as: UTF8.self)
     }
 }

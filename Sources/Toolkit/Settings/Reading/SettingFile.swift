@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+
 #if canImport(Glibc)
     import Glibc
 #endif
@@ -23,30 +25,15 @@ enum SettingFile {
 
     /// - Throws: ``UnreadableSource`` when there is none, or none that can be read.
     static func bytes(of path: String, limit: Int = maxBytes) throws(UnreadableSource) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw UnreadableSource(
-                "The file \(shown(path)) cannot be read: \(String(cString: strerror(errno))).",
-                remedy: "Check the path, and that this user may read it.")
-        }
-        defer { close(descriptor) }
-        var status = stat()
-        if fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
-            throw UnreadableSource("\(shown(path)) is a folder.", remedy: "Name the file in it.")
-        }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 16 << 10)
-        while true {
-            let count = read(descriptor, &chunk, chunk.count)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else {
+        do throws(FileReadError) { return try readFile(path, atMost: limit) } catch {
+            switch error {
+            case .system(let reason):
                 throw UnreadableSource(
-                    "The file \(shown(path)) cannot be read: \(String(cString: strerror(errno))).",
-                    remedy: "Check the disk it is on.")
-            }
-            if count == 0 { return bytes }
-            bytes += chunk[0..<count]
-            guard bytes.count <= limit else {
+                    "The file \(shown(path)) cannot be read: \(reason).",
+                    remedy: "Check the path, and that this user may read it.")
+            case .isFolder:
+                throw UnreadableSource("\(shown(path)) is a folder.", remedy: "Name the file in it.")
+            case .tooLarge:
                 throw UnreadableSource(
                     "The file \(shown(path)) has more than \(limit) bytes.",
                     remedy: "Check that it is the file you mean.")
