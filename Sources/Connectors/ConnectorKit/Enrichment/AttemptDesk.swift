@@ -71,31 +71,3 @@ actor AttemptDesk {
         isWriting = false
     }
 }
-
-/// At most so many at a time; whoever comes later waits in order.
-actor Slots {
-    private var free: Int
-    private var waiting: [CheckedContinuation<Void, Never>] = []
-
-    init(_ count: Int) { free = max(1, count) }
-
-    func take() async {
-        if free > 0 {
-            free -= 1
-            return
-        }
-        await withCheckedContinuation { waiting.append($0) }
-    }
-
-    func giveBack() {
-        if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
-    }
-}
-
-/// Messages that a process may have died of are worked on one after the other, so that the one to blame is found.
-struct SuspectLane: Sendable {
-    private let slot = Slots(1)
-
-    func enter() async { await slot.take() }
-    func leave() async { await slot.giveBack() }
-}

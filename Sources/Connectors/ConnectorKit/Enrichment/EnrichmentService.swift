@@ -163,10 +163,11 @@ struct EnrichmentService: Sendable {
                     origin: .queue(delivery.tag), body: delivery.body, digest: hasher.digest(delivery.body),
                     cutFrom: delivery.cutFrom, mayBeRepeated: delivery.isRedelivered,
                     deliveryCount: delivery.deliveryCount ?? 0, received: time.now, holdUntil: now + Self.longestHold)
-                await parts.slots.take()
+                // Cancelled while it waits: what nobody has begun stays where it came from.
+                guard (try? await parts.slots.enter()) != nil else { return }
                 group.addTask {
                     await settle(parcel, parts)
-                    await parts.slots.giveBack()
+                    parts.slots.leave()
                 }
             }
         }
@@ -190,10 +191,10 @@ struct EnrichmentService: Sendable {
                         mayBeRepeated: job.attempts > 0 || job.created < parts.worker.started, deliveryCount: 0,
                         received: job.created, holdUntil: time.uptime + Self.longestHold)
                     begun += 1
-                    await parts.slots.take()
+                    guard (try? await parts.slots.enter()) != nil else { return }
                     group.addTask {
                         await settle(parcel, parts)
-                        await parts.slots.giveBack()
+                        parts.slots.leave()
                         _ = parts.jobs.bell.offer(())
                     }
                 }

@@ -25,7 +25,8 @@ struct EnrichmentWorker: Sendable {
     let push: BundlePush
     let writer: PlatformWriter
     let attempts: AttemptDesk
-    let lane = SuspectLane()
+    /// Messages that a process may have died of are worked on one after the other, so that the one to blame is found.
+    let lane = Slots(1)
     let longWorks = LongWorks()
     let store: any StateStore
     let flow: Int64
@@ -47,7 +48,7 @@ struct EnrichmentWorker: Sendable {
                 let time = time
                 let release = Task {
                     try? await time.sleep(for: .seconds(30))
-                    await lane.leave()
+                    lane.leave()
                 }
                 defer { release.cancel() }
                 return await handle(parcel, attempt, started)
@@ -68,14 +69,14 @@ struct EnrichmentWorker: Sendable {
             let attempt = try await attempts.begin(parcel.digest)
             return (attempt, false)
         }
-        await lane.enter()
+        try await lane.enter()
         do {
             let attempt = try await attempts.begin(parcel.digest)
             if attempt.count > 1 { return (attempt, true) }
-            await lane.leave()
+            lane.leave()
             return (attempt, false)
         } catch {
-            await lane.leave()
+            lane.leave()
             throw error
         }
     }

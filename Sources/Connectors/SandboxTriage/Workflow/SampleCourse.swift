@@ -163,7 +163,7 @@ struct SampleCourse {
     }
 
     private mutating func within(
-        _ limit: StepLimit, _ work: (inout SampleCourse) async throws -> Void
+        _ limit: Slots, _ work: (inout SampleCourse) async throws -> Void
     ) async throws {
         try await limit.enter()
         let result: Result<Void, any Error>
