@@ -40,12 +40,13 @@ public protocol Connector: Sendable {
     var explanation: String? { get }
 }
 
-extension Connector {
-    public var explanation: String? { nil }
-}
-
+/// What holds for a flow that keeps no record of single items, and runs until it is stopped.
 extension Connector {
     public var runsOnce: Bool { false }
+    public func keys(of value: String) -> [Digest128] { [] }
+    public func source(of id: String) async throws -> Digest128? { nil }
+    public func describe(_ contribution: [UInt8]) -> [(field: String, text: String)] { [] }
+    public var explanation: String? { nil }
 }
 
 /// What a connector gets from the process it runs in.

@@ -28,9 +28,6 @@ private struct FakeConnector: Connector {
     {
         Accounting()
     }
-    func keys(of value: String) -> [Digest128] { [] }
-    func source(of id: String) async throws -> Digest128? { nil }
-    func describe(_ contribution: [UInt8]) -> [(field: String, text: String)] { [] }
 }
 
 @Suite("Supervisor", .timeLimit(.minutes(2))) struct SupervisorTests {

@@ -133,8 +133,4 @@ public struct FalconActionsConnector: Connector {
         // Nothing happens by itself.
         Accounting()
     }
-
-    public func keys(of value: String) -> [Digest128] { [] }
-    public func source(of id: String) async throws -> Digest128? { nil }
-    public func describe(_ contribution: [UInt8]) -> [(field: String, text: String)] { [] }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Base
+import Base
 import ConnectorKit
 public import Engine
 import Falcon
@@ -62,9 +62,6 @@ public struct DeviceAssetsConnector: Connector {
         try await inventory.plan(report) { parts in try await device(parts).cycle() }
     }
 
-    public func keys(of value: String) -> [Digest128] { [] }
-    public func source(of id: String) async throws -> Digest128? { nil }
-    public func describe(_ contribution: [UInt8]) -> [(field: String, text: String)] { [] }
     public var explanation: String? { Inventory.explanation }
 }
 
@@ -119,8 +116,5 @@ public struct UserAssetsConnector: Connector {
         try await inventory.plan(report) { parts in try await users(parts).cycle() }
     }
 
-    public func keys(of value: String) -> [Digest128] { [] }
-    public func source(of id: String) async throws -> Digest128? { nil }
-    public func describe(_ contribution: [UInt8]) -> [(field: String, text: String)] { [] }
     public var explanation: String? { Inventory.explanation }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Base
+import Base
 import ConnectorKit
 public import Engine
 import Falcon
@@ -221,9 +221,6 @@ public struct FalconTelemetryConnector: Connector {
         return Accounting()
     }
 
-    public func keys(of value: String) -> [Digest128] { [] }
-    public func source(of id: String) async throws -> Digest128? { nil }
-    public func describe(_ contribution: [UInt8]) -> [(field: String, text: String)] { [] }
     public var explanation: String? {
         "events pass through without a record of each. `sallyport dlq list` shows those that were refused, and the metric "
             + "sallyport_stream_offset up to where each feed was read."

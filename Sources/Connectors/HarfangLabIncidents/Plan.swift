@@ -35,15 +35,10 @@ extension HarfangLabIncidentsConnector {
         try await context.store.values(flow: flow)[Self.kept].flatMap { try? JSONValue(parsing: $0) }?.object
     }
 
-    /// An import keeps no entries: its history is found by the event.
-    public func keys(of value: String) -> [Digest128] { [] }
-
-    /// An event's id, or `threat 41`.
+    /// An import keeps no entries; its history is found by an event's id, or `threat 41`.
     public func source(of id: String) async throws -> Digest128? {
         KeyHasher().digest(id.hasPrefix("threat ") ? id : "event \(id)")
     }
-
-    public func describe(_ contribution: [UInt8]) -> [(field: String, text: String)] { [] }
 
     /// Platform, token and capabilities, the console and what the token may read. Reads only.
     public func check(_ report: @Sendable (CheckLine) -> Void) async {

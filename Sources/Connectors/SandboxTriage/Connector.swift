@@ -180,8 +180,6 @@ public struct SandboxTriageConnector: Connector {
         let hash = id.lowercased()
         return IndicatorRule.isSHA256(hash) ? SampleBook.digest(hash) : nil
     }
-
-    public func describe(_ contribution: [UInt8]) -> [(field: String, text: String)] { [] }
 }
 
 extension SampleOutcome {

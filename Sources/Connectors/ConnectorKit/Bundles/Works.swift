@@ -60,13 +60,12 @@ public struct Works: Sendable {
     ) async throws(OpenCTIError) -> Bool {
         guard isOn, let work else { return true }
         if mayBeRepeated {
-            switch try await progress(of: work) {
+            let progress = try await progress(of: work)
+            switch progress {
             case .gone: return false
             // Where we may not read works: rather a work that closes early than one that never does.
             case .hidden, .processed: return true
-            case .open(let expected) where expected >= count: return true
-            case .taken(let expected) where expected >= count: return true
-            case .open, .taken: break
+            case .open, .taken: if progress.hasAnnounced(count) { return true }
             }
         }
         do throws(OpenCTIError) {
@@ -74,11 +73,8 @@ public struct Works: Sendable {
         } catch {
             // The answer was lost, not the call, perhaps: adding again would keep the work open for ever.
             guard case .transport = error else { throw error }
-            switch try await progress(of: work) {
-            case .open(let expected) where expected >= count: return true
-            case .taken(let expected) where expected >= count: return true
-            default: throw error
-            }
+            guard try await progress(of: work).hasAnnounced(count) else { throw error }
+            return true
         }
     }
 
@@ -94,6 +90,14 @@ public struct Works: Sendable {
         case taken(count: Int)
         /// Reported as processed.
         case processed
+
+        /// Whether so many messages, or more, are announced already.
+        func hasAnnounced(_ count: Int) -> Bool {
+            switch self {
+            case .open(let announced), .taken(let announced): announced >= count
+            case .gone, .hidden, .processed: false
+            }
+        }
     }
 
     func progress(of work: String) async throws(OpenCTIError) -> Progress {

@@ -171,8 +171,9 @@ public struct LiveStreamJob: Sendable {
             do { try await context.store.setValues(flow: flow, [StartPosition.platformState: text]) } catch {
                 log.warning("The platform's state could not be noted", .field("error.code", error.code))
             }
-        case .replaced(nil) where progress.takesReset(): break
         case .replaced(let state):
+            // The reset that this run began with comes once more, with the first ping.
+            if state == nil, progress.takesReset() { return }
             progress.replaced(
                 because: state == nil ? "the state was reset on the platform" : "the platform's state changed")
             if let text = state.map({ JSONValue.object($0).bytes }) {
