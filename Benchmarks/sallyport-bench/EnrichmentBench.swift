@@ -19,13 +19,7 @@ struct EnrichmentBench {
     private static let requests = 3_000
 
     func run() async throws -> JSONValue {
-        let scene = try Scene(program)
-        let broker = try await BenchBroker(python, in: scene.folder)
-        let figures: Result<JSONObject, any Error>
-        do { figures = .success(try await measure(broker)) } catch { figures = .failure(error) }
-        await broker.end()
-        try await scene.tearDown()
-        return .object(try figures.get())
+        .object(try await BenchBroker.during(program, python: python) { try await measure($0) })
     }
 
     private func measure(_ broker: BenchBroker) async throws -> JSONObject {

@@ -43,21 +43,14 @@ struct HarfangLabBench {
             figures["ratio"] = .double(own / rate)
         }
         try await stand.tearDown()
-        if let python { try await addEventsOverRabbitMQ(python, to: &figures) }
+        if let python {
+            let measured = try await BenchBroker.during(program, python: python) { try await eventsOverRabbitMQ($0) }
+            for (name, value) in measured { figures[name] = value }
+        }
         return .object(figures)
     }
 
     // MARK: RabbitMQ
-
-    private func addEventsOverRabbitMQ(_ python: String, to figures: inout JSONObject) async throws {
-        let scene = try Scene(program)
-        let broker = try await BenchBroker(python, in: scene.folder)
-        let measured: Result<JSONObject, any Error>
-        do { measured = .success(try await eventsOverRabbitMQ(broker)) } catch { measured = .failure(error) }
-        await broker.end()
-        try await scene.tearDown()
-        for (name, value) in try measured.get() { figures[name] = value }
-    }
 
     /// Split, one message an object, and whole, against a bare client with messages of the same size.
     private func eventsOverRabbitMQ(_ broker: BenchBroker) async throws -> JSONObject {

@@ -62,8 +62,21 @@ struct BenchBroker {
     let port: Int
     private let process: Subprocess
 
+    /// Runs `measure` with a broker that is there for it alone.
+    static func during(
+        _ program: String, python: String, _ measure: (BenchBroker) async throws -> JSONObject
+    ) async throws -> JSONObject {
+        let scene = try Scene(program)
+        let broker = try await BenchBroker(python, in: scene.folder)
+        let figures: Result<JSONObject, any Error>
+        do { figures = .success(try await measure(broker)) } catch { figures = .failure(error) }
+        await broker.end()
+        try await scene.tearDown()
+        return try figures.get()
+    }
+
     /// - Parameter folder: where its data lies.
-    init(_ python: String, in folder: String) async throws {
+    private init(_ python: String, in folder: String) async throws {
         process = try Subprocess(
             python, ["Benchmarks/broker.py", folder],
             environment: ["PATH": getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"])
@@ -74,7 +87,7 @@ struct BenchBroker {
     }
 
     /// Ends it and what it started.
-    func end() async {
+    private func end() async {
         process.signal(SIGTERM)
         _ = await process.exitStatus()
     }

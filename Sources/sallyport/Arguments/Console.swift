@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Base
+import JSON
+
 #if canImport(Glibc)
     import Glibc
 #endif
@@ -11,6 +14,21 @@ enum Console {
 
     /// What went wrong, or progress.
     static func complain(_ text: String) { write(text, to: STDERR_FILENO) }
+
+    /// One error, as a line or as JSON: `{"error":{"code":…,"message":…}}`, then what else tells it apart.
+    ///
+    /// - Parameter subject: what the error is of, as a member of the JSON and at the beginning of the line.
+    static func complain(
+        _ error: any ActionableError, of subject: (member: String, text: String)? = nil, isJSON: Bool
+    ) {
+        guard isJSON else {
+            return complain("sallyport: \(subject.map { "\($0.text): " } ?? "")\(error.description)\n")
+        }
+        var members: JSONObject = ["code": .string(error.code.text), "message": .string(error.description)]
+        if let subject { members[subject.member] = .string(subject.text) }
+        let answer: JSONValue = ["error": .object(members)]
+        complain(answer.text + "\n")
+    }
 
     static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 

@@ -76,7 +76,7 @@ private struct EnrichCommand {
                 let report = try await connector.report(on: address)
                 if isJSON { Console.write(report.bundle + "\n") } else { show(report, isFirst: index == 0) }
             } catch let error as any ActionableError {
-                complain(address, error)
+                Console.complain(error, of: ("address", address), isJSON: isJSON)
                 code = error is ConnectorError ? .configuration : .remoteRefused
                 break
             }
@@ -93,20 +93,6 @@ private struct EnrichCommand {
             let label = field == last ? "" : field
             Console.write(label + String(repeating: " ", count: width - label.count) + "  " + text + "\n")
             last = field
-        }
-    }
-
-    private func complain(_ address: String, _ error: any ActionableError) {
-        if isJSON {
-            let answer: JSONValue = [
-                "error": [
-                    "code": .string(error.code.text), "message": .string(error.description),
-                    "address": .string(address),
-                ]
-            ]
-            Console.complain(answer.text + "\n")
-        } else {
-            Console.complain("sallyport: \(address): \(error.description)\n")
         }
     }
 }

@@ -88,7 +88,7 @@ private struct TriageCommand {
         } catch let error as StorageError {
             throw error
         } catch let error as any ActionableError {
-            complain(error)
+            Console.complain(error, isJSON: isJSON)
             return error is ConnectorError ? .configuration : .remoteRefused
         }
     }
@@ -135,16 +135,5 @@ private struct TriageCommand {
         Console.write("\n\(report.outcome)  \(report.explanation)\n")
         if !report.link.isEmpty { Console.write("report  \(report.link)\n") }
         for (subject, state) in report.effects { Console.write("  \(subject)  \(state)\n") }
-    }
-
-    private func complain(_ error: any ActionableError) {
-        if isJSON {
-            let answer: JSONValue = [
-                "error": ["code": .string(error.code.text), "message": .string(error.description)]
-            ]
-            Console.complain(answer.text + "\n")
-        } else {
-            Console.complain("sallyport: \(error.description)\n")
-        }
     }
 }

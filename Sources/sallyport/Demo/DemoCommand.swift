@@ -93,7 +93,7 @@ struct DemoCommand {
         stage.openCTI.signal(SIGKILL)
         stage.falcon.signal(SIGKILL)
         let isRight = try result.get()
-        if isRight { removeFolder() }
+        if isRight { try await removeFolder() }
         return isRight ? .ok : .problemFound
     }
 
@@ -128,8 +128,7 @@ struct DemoCommand {
                 "\nStill running: \(stage.openCTIURL), \(stage.falconURL), \(stage.metrics)/metrics. Ctrl-C ends it.\n")
             await Signals().stop.wait()
         }
-        story.connector.signal(SIGTERM)
-        _ = await story.connector.exitStatus()
+        await end(story.connector)
         let isEnriched = try await enrich(openCTI: stage.openCTIURL)
         let isExchanged = try await exchange(openCTI: stage.openCTIURL)
         let isRelayed = try await relay()
@@ -157,76 +156,26 @@ struct DemoCommand {
         if !story.hasKilled, right > wanted / 3 {
             story.hasKilled = true
             story.before = await outcomes(stage.metrics)
-            story.connector.signal(SIGKILL)
-            _ = await story.connector.exitStatus()
+            await end(story.connector, SIGKILL)
             Console.write("\n  kill -9 … and a new start\n")
             story.connector = try start(stage)
         }
     }
 
-    // MARK: Processes
-
-    func simulator(_ name: String, _ options: [String]) async throws -> (Subprocess, String) {
-        let process = try Subprocess(
-            program, ["simulate", name, "--port", "0", "--json"] + options, environment: [:],
-            errors: .file("\(folder)/\(name).log"))
-        guard let line = await process.nextLine(), let url = (try? JSONValue(parsing: line))?["url"]?.string else {
-            throw DemoFailure("The \(name) simulator did not start. Log: \(folder)/\(name).log")
-        }
-        return (process, url)
-    }
-
-    /// With nothing but the original's variables, and where to keep state and serve metrics.
+    /// With nothing but the original's variables, and where to serve metrics.
     private func start(_ stage: Stage) throws -> Subprocess {
-        try Subprocess(
-            program, ["run", "opencti-crowdstrike"],
-            environment: [
+        try start(
+            "opencti-crowdstrike", as: "connector",
+            [
                 "OPENCTI_URL": stage.openCTIURL, "OPENCTI_TOKEN": OpenCTIConfiguration.defaultToken,
                 "CONNECTOR_ID": "6b8d1c1e-7c1b-4b0e-9b1e-0d8f3b0f7a11",
                 "CONNECTOR_LIVE_STREAM_ID": OpenCTIConfiguration.defaultStreamID, "CONNECTOR_LOG_LEVEL": "info",
                 "CROWDSTRIKE_API_BASE_URL": stage.falconURL,
                 "CROWDSTRIKE_CLIENT_ID": FalconConfiguration.defaultClient.id,
                 "CROWDSTRIKE_CLIENT_SECRET": FalconConfiguration.defaultClient.secret,
-                "SALLYPORT_STATE_DIR": "\(folder)/state",
                 "SALLYPORT_HTTP_LISTEN": String(stage.metrics.dropFirst("http://".count)),
-                "SALLYPORT_LOG_FORMAT": "logfmt",
-            ], errors: .file("\(folder)/connector.log"))
+            ])
     }
-
-    func freePort() throws -> UInt16 {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                bind(descriptor, generic, length) == 0 && getsockname(descriptor, generic, &length) == 0
-            }
-        }
-        guard isBound else { throw DemoFailure("There is no free port on loopback.") }
-        return UInt16(bigEndian: address.sin_port)
-    }
-
-    private func removeFolder() {
-        for name in ["state.sqlite", "state.sqlite-wal", "state.sqlite-shm", "state.sqlite.lock"] {
-            for state in Self.states { unlink("\(folder)/\(state)/\(name)") }
-        }
-        unlink("\(folder)/state-relay/cache.json")
-        for state in Self.states { rmdir("\(folder)/\(state)") }
-        for name in Self.logs { unlink("\(folder)/\(name).log") }
-        rmdir(folder)
-    }
-
-    private static let states = [
-        "state", "state-enrichment", "state-relay", "state-harfanglab-intel", "state-harfanglab-incidents",
-        "state-triage",
-    ]
-    private static let logs = [
-        "opencti", "falcon", "connector", "crowdsec", "enrichment", "sekoia", "relay", "harfanglab", "harfanglab-intel",
-        "harfanglab-incidents", "vmray", "triage",
-    ]
 
     // MARK: Words
 

@@ -35,28 +35,25 @@ extension DemoCommand {
         let order: JSONValue = ["entities": .array(entities), "connector": .string(Self.connectorID)]
         try await web.post("\(openCTI)/_admin/enrichments", order)
         try await time.sleep(for: .milliseconds(60))
-        connector.signal(SIGKILL)
-        _ = await connector.exitStatus()
+        await end(connector, SIGKILL)
         Console.write("  kill -9 in the middle … and a new start\n")
         connector = try startEnrichment(scene)
         let works = try await ended(entities.count, scene)
-        connector.signal(SIGTERM)
-        _ = await connector.exitStatus()
+        await end(connector)
         return try await judge(works, scene)
     }
 
     private func startEnrichment(_ scene: Scene) throws -> Subprocess {
-        try Subprocess(
-            program, ["run", "crowdsec"],
-            environment: [
+        try start(
+            "crowdsec", as: "enrichment",
+            [
                 "OPENCTI_URL": scene.openCTI, "OPENCTI_TOKEN": OpenCTIConfiguration.defaultToken,
                 "CONNECTOR_ID": Self.connectorID, "CONNECTOR_LOG_LEVEL": "info", "CONNECTOR_QUEUE_PROTOCOL": "api",
                 "CONNECTOR_LISTEN_PROTOCOL": "api", "CONNECTOR_LISTEN_PROTOCOL_API_ADDR": "127.0.0.1",
                 "CONNECTOR_LISTEN_PROTOCOL_API_PORT": "\(scene.port)", "CROWDSEC_API_URL": scene.crowdSec,
                 "CROWDSEC_KEY": CrowdSecConfiguration.defaultKey, "CROWDSEC_LABELS_REPUTATION": "true",
-                "CROWDSEC_INDICATOR_CREATE_FROM": "malicious", "SALLYPORT_STATE_DIR": "\(folder)/state-enrichment",
-                "SALLYPORT_HTTP_LISTEN": "127.0.0.1:0", "SALLYPORT_LOG_FORMAT": "logfmt",
-            ], errors: .file("\(folder)/enrichment.log"))
+                "CROWDSEC_INDICATOR_CREATE_FROM": "malicious",
+            ])
     }
 
     private func waitUntilItListens(_ scene: Scene) async throws {

@@ -28,12 +28,8 @@ extension DemoCommand {
     private func start(_ connector: String, _ openCTI: String, _ more: [String: String]) throws -> Subprocess {
         let common = [
             "OPENCTI_URL": openCTI, "OPENCTI_TOKEN": OpenCTIConfiguration.defaultToken, "CONNECTOR_LOG_LEVEL": "info",
-            "SALLYPORT_STATE_DIR": "\(folder)/state-\(connector)", "SALLYPORT_HTTP_LISTEN": "127.0.0.1:0",
-            "SALLYPORT_LOG_FORMAT": "logfmt",
         ]
-        return try Subprocess(
-            program, ["run", connector], environment: common.merging(more) { $1 },
-            errors: .file("\(folder)/\(connector).log"))
+        return try start(connector, as: connector, common.merging(more) { $1 })
     }
 
     // MARK: Rules
@@ -64,16 +60,14 @@ extension DemoCommand {
             }
             if !hasKilled, missing < expected.count * 2 / 3 {
                 hasKilled = true
-                connector.signal(SIGKILL)
-                _ = await connector.exitStatus()
+                await end(connector, SIGKILL)
                 Console.write("  kill -9 after \(there.count) rules … and a new start\n")
                 connector = try start("harfanglab-intel", openCTI, variables)
             }
             if missing == 0, hasKilled { break }
             try await time.sleep(for: .milliseconds(100))
         }
-        connector.signal(SIGTERM)
-        _ = await connector.exitStatus()
+        await end(connector)
         Console.write("  \(expected.count - missing) of \(expected.count) hashes stand as rules, none twice\n")
         return missing == 0
     }
@@ -102,16 +96,14 @@ extension DemoCommand {
             found = try await incidents(openCTI)
             if !hasKilled, found > 0 {
                 hasKilled = true
-                connector.signal(SIGKILL)
-                _ = await connector.exitStatus()
+                await end(connector, SIGKILL)
                 Console.write("  kill -9 after \(found) incidents … and a new start\n")
                 connector = try start("harfanglab-incidents", openCTI, variables)
             }
             if found >= Self.events, hasKilled { break }
             try await time.sleep(for: .milliseconds(100))
         }
-        connector.signal(SIGTERM)
-        _ = await connector.exitStatus()
+        await end(connector)
         Console.write("  \(found) of \(Self.events) security events are incidents, merged by their ids\n")
         return found == Self.events
     }

@@ -35,16 +35,14 @@ extension DemoCommand {
             let arrived = Int(counts["distinct_offsets"]?.int ?? 0)
             if !hasKilled, arrived > wanted / 5 {
                 hasKilled = true
-                connector.signal(SIGKILL)
-                _ = await connector.exitStatus()
+                await end(connector, SIGKILL)
                 Console.write("  kill -9 after \(arrived) … and a new start\n")
                 connector = try startRelay(tenantURL, intakeURL)
                 try await web.post("\(tenantURL)/_admin/feeds/kill", [:])
             }
             if arrived >= wanted { break }
         }
-        connector.signal(SIGTERM)
-        _ = await connector.exitStatus()
+        await end(connector)
         let arrived = Int(counts["distinct_offsets"]?.int ?? 0)
         let repeats = counts["repeats"]?.int ?? 0
         Console.write(
@@ -60,13 +58,11 @@ extension DemoCommand {
             "client_id": .string(client.id), "client_secret": .string(client.secret), "base_url": .string(tenant),
         ]
         let connector: JSONValue = ["intake_key": .string(SekoiaConfiguration.defaultKey)]
-        return try Subprocess(
-            program, ["run", "sekoia-event-stream"],
-            environment: [
+        return try start(
+            "sekoia-event-stream", as: "relay",
+            [
                 "MODULE_CONFIGURATION": module.text, "CONNECTOR_CONFIGURATION": connector.text, "INTAKE_URL": intake,
-                "SYMPHONY_DATA_PATH": "\(folder)/state-relay", "SALLYPORT_STATE_DIR": "\(folder)/state-relay",
-                "LIVENESS_PORT": "0", "METRICS_PORT": "0", "SALLYPORT_HTTP_LISTEN": "127.0.0.1:0",
-                "SALLYPORT_LOG_FORMAT": "logfmt",
-            ], errors: .file("\(folder)/relay.log"))
+                "SYMPHONY_DATA_PATH": state("relay"), "LIVENESS_PORT": "0", "METRICS_PORT": "0",
+            ])
     }
 }

@@ -33,8 +33,7 @@ extension DemoCommand {
             try await time.sleep(for: .milliseconds(20))
             submitted = try await web.lines("\(sandboxURL)/_admin/submissions").count
         }
-        connector.signal(SIGKILL)
-        _ = await connector.exitStatus()
+        await end(connector, SIGKILL)
         Console.write("  kill -9 after \(submitted) submissions … and a new start\n")
         connector = try startTriage(tenantURL, sandboxURL)
         let status = await connector.exitStatus()
@@ -78,16 +77,14 @@ extension DemoCommand {
 
     private func startTriage(_ tenant: String, _ sandbox: String) throws -> Subprocess {
         let client = FalconConfiguration.defaultClient
-        return try Subprocess(
-            program, ["run", "vmray"],
-            environment: [
+        return try start(
+            "vmray", as: "triage",
+            [
                 "CROWDSTRIKE_CLIENT_ID": client.id, "CROWDSTRIKE_CLIENT_SECRET": client.secret,
                 "CROWDSTRIKE_API_BASE_URL": tenant, "VMRAY_URL": sandbox,
                 "VMRAY_API_KEY": VMRayConfiguration.defaultKey, "VMRAY_RUNTIME_MODE": "CLI",
                 "VMRAY_CONTAIN_HOST": "true", "VMRAY_DOWNLOAD_DIR": folder, "VMRAY_LOG_FILE": "",
-                "SALLYPORT_STATE_DIR": "\(folder)/state-triage", "SALLYPORT_HTTP_LISTEN": "127.0.0.1:0",
-                "SALLYPORT_LOG_FORMAT": "logfmt",
-            ], errors: .file("\(folder)/triage.log"))
+            ])
     }
 
     private func judge(
