@@ -218,8 +218,9 @@ let package = Package(
         tests(
             "SandboxTriageTests",
             [
-                "Base", "Engine", "Falcon", "HTTPClient", "JSON", "SandboxTriage", "Settings", "Storage", "Telemetry",
-                "TestKit", "VMRay", "Vectors",
+                "Base", "Engine", "Falcon", "FalconSimulator", "HTTPClient", "JSON", "SandboxTriage", "Settings",
+                "SimulatorKit", "Storage",
+                "Telemetry", "TestKit", "VMRay", "VMRaySimulator", "Vectors",
             ]),
         tests("VMRayTests", ["Base", "HTTPClient", "JSON", "TestKit", "VMRay", "Vectors"]),
         tests("CrowdSecTests", ["Base", "CrowdSec", "HTTPClient", "JSON", "TestKit", "Vectors"]),

@@ -21,6 +21,14 @@ struct Scenario: Sendable, CustomTestStringConvertible {
         return (file["scenarios"]?.array ?? []).map { Scenario(json: $0, start: start) }
     }
 
+    /// The contents of samples, by their SHA-256.
+    static let words: [String: String] = {
+        let file = try? JSONValue(parsing: Array(Vectors.data("vmray-scenarios.json")))
+        var words: [String: String] = [:]
+        for (word, hash) in file?["words"]?.object ?? [:] { words[hash.string ?? ""] = word }
+        return words
+    }()
+
     static func named(_ name: String) throws -> Scenario { try #require(all().first { $0.name == name }) }
 
     var policy: TriagePolicy {
@@ -148,7 +156,8 @@ struct Deed: Hashable, CustomStringConvertible {
         }
     }
 
-    init(expected json: JSONValue, composite: String?) {
+    /// - Parameter isWhole: with everything that the case says, where only a real call has it.
+    init(expected json: JSONValue, composite: String?, isWhole: Bool = false) {
         func texts(_ key: String) -> [String] { (json[key]?.array ?? []).compactMap(\.string) }
         let operation = json["op"]?.string ?? ""
         switch operation {
@@ -172,6 +181,11 @@ struct Deed: Hashable, CustomStringConvertible {
                 fields: [json["action"]?.string ?? "", json["comment"]?.string ?? ""])
         case "contain": self.init(operation, ids: Set(texts("ids")), fields: [json["note"]?.string ?? ""])
         case "vetoed": self.init(operation, ids: Set(texts("ids")), fields: [json["reason"]?.string ?? ""])
+        case "vmray_submit" where isWhole:
+            let config = json["user_config"].map { "{\"timeout\": \($0["timeout"]?.text ?? "")}" } ?? ""
+            self.init(
+                operation, ids: [json["sha256"]?.string ?? ""],
+                fields: ["comment", "tags", "analyzer_mode"].map { json[$0]?.string ?? "" } + [config])
         case "host_lookup": self.init(operation, ids: Set(texts("sha256")))
         case "case_create": self.init(operation, fields: [json["api"]?.string ?? ""], request: json["request"])
         default: self.init(operation, ids: [json["sha256"]?.string ?? ""])

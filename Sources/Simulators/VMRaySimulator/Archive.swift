@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import HTTPServer
 import JSON
 
 /// Everything that the simulated instance holds. Whether a submission waits, runs or is finished follows from the clock.
@@ -13,6 +14,8 @@ struct Archive: Sendable {
         var finding: Finding
         /// Known with its verdict from the start, without a submission.
         var isPrepared = false
+        /// Look-ups do not find it yet.
+        var isHidden = false
     }
 
     struct Submission: Sendable {
@@ -23,14 +26,20 @@ struct Archive: Sendable {
         /// `nil`: never.
         let ends: Instant?
         let fields: JSONObject
+        /// What it ends with.
+        let finding: Finding
+        /// There from the start; nobody has sent it.
+        var isPrepared = false
 
         func isFinished(_ now: Instant) -> Bool { ends.map { $0 <= now } ?? false }
     }
 
-    private var samples: [Sample] = []
-    /// Position in `samples`, by SHA-256.
-    private var places: [String: Int] = [:]
+    private var samples: [Int: Sample] = [:]
+    /// Numbers in `samples`, by SHA-256.
+    private var numbers: [String: Int] = [:]
     private(set) var submissions: [Submission] = []
+    /// Position in `submissions`, by number.
+    private var places: [Int: Int] = [:]
     /// What analyses of contents will end with, by SHA-256.
     var findings: [String: Finding] = [:]
     private(set) var accepted = 0
@@ -38,34 +47,64 @@ struct Archive: Sendable {
     private var pages: [Int: [JSONValue]] = [:]
     private var nextPage = 41
 
-    private static let firstSample = 501
-    private static let firstSubmission = 9001
+    private var nextSample = 501
+    private var nextSubmission = 9001
 
-    func sample(_ sha256: String) -> Sample? { places[sha256].map { samples[$0] } }
+    func sample(_ sha256: String) -> Sample? { numbers[sha256].flatMap { samples[$0] } }
+    func sample(id: Int) -> Sample? { samples[id] }
+    func submission(_ id: Int) -> Submission? { places[id].map { submissions[$0] } }
 
-    func sample(id: Int) -> Sample? {
-        let place = id - Self.firstSample
-        return samples.indices.contains(place) ? samples[place] : nil
-    }
-
-    func submission(_ id: Int) -> Submission? {
-        let place = id - Self.firstSubmission
-        return submissions.indices.contains(place) ? submissions[place] : nil
-    }
-
+    /// A sample that was analysed before, with that finding.
     mutating func prepare(_ sha256: String, _ finding: Finding, at now: Instant) {
         findings[sha256] = finding
         let sample = add(sha256, size: 48_128, finding, at: now)
-        samples[sample.id - Self.firstSample].finding = finding
-        samples[sample.id - Self.firstSample].isPrepared = true
+        samples[sample.id]?.finding = finding
+        samples[sample.id]?.isPrepared = true
+        samples[sample.id]?.isHidden = finding.isHidden
+    }
+
+    /// A submission that was made before: `{"submission_id":9024,"sha256":"…","created":"2026-06-15T11:58:00Z",`
+    /// `"ends":"2026-06-15T12:00:01Z"}`, without `ends` for one that runs for ever. What it ends with is the content's
+    /// finding; the sample has no verdict before.
+    ///
+    /// - Returns: `false` for another form.
+    mutating func prepare(submission json: JSONValue, at now: Instant) -> Bool {
+        guard let hash = json["sha256"]?.string, let id = json["submission_id"]?.int.map({ Int($0) }),
+            submission(id) == nil, let created = json["created"]?.string.flatMap({ Instant(parsing: $0) })
+        else { return false }
+        let ends = json["ends"]?.string.flatMap { Instant(parsing: $0) }
+        let finding = findings[hash] ?? Finding(verdict: "clean")
+        let sample = add(hash, size: 48_128, finding, at: now)
+        samples[sample.id]?.isHidden = finding.isHidden
+        var submission = Submission(
+            id: id, sample: sample.id, created: created, begins: created, ends: ends,
+            fields: ["filename": .string(hash)], finding: finding)
+        submission.isPrepared = true
+        append(submission)
+        return true
+    }
+
+    private mutating func append(_ submission: Submission) {
+        places[submission.id] = submissions.count
+        submissions.append(submission)
+    }
+
+    /// From now on look-ups find it.
+    mutating func show(_ sha256: String) { numbers[sha256].map { samples[$0]?.isHidden = false } }
+
+    /// The next answer that was prepared for a submission of it.
+    mutating func preparedAnswer(_ sha256: String) -> ServerResponse? {
+        guard findings[sha256]?.answers.isEmpty == false else { return nil }
+        return findings[sha256]?.answers.removeFirst()
     }
 
     private mutating func add(_ sha256: String, size: Int, _ finding: Finding, at now: Instant) -> Sample {
         if let known = sample(sha256) { return known }
-        let sample = Sample(
-            id: Self.firstSample + samples.count, sha256: sha256, size: size, created: now, finding: finding)
-        places[sha256] = samples.count
-        samples.append(sample)
+        let id = finding.sampleID ?? nextSample
+        let sample = Sample(id: id, sha256: sha256, size: size, created: now, finding: finding)
+        nextSample = max(nextSample, id + 1)
+        numbers[sha256] = id
+        samples[id] = sample
         return sample
     }
 
@@ -76,6 +115,7 @@ struct Archive: Sendable {
     ) -> (Sample, Submission) {
         let finding = findings[sha256] ?? Finding(content: content)
         let sample = add(sha256, size: content.count, finding, at: now)
+        show(sha256)
         var begins = now.advanced(by: settings.queue)
         if let count = settings.machines {
             if machines.count > count { machines = Array(machines.sorted().suffix(count)) }
@@ -85,10 +125,12 @@ struct Archive: Sendable {
         }
         let ends = begins.advanced(by: settings.analysis)
         if settings.machines != nil { machines.append(ends) }
+        let id = finding.submissionID.flatMap { places[$0] == nil ? $0 : nil } ?? nextSubmission
+        nextSubmission = max(nextSubmission, id + 1)
         let submission = Submission(
-            id: Self.firstSubmission + submissions.count, sample: sample.id, created: now, begins: begins,
-            ends: finding.hangs ? nil : ends, fields: fields)
-        submissions.append(submission)
+            id: id, sample: sample.id, created: now, begins: begins, ends: finding.hangs ? nil : ends, fields: fields,
+            finding: finding)
+        append(submission)
         accepted += 1
         return (sample, submission)
     }
@@ -108,8 +150,12 @@ struct Archive: Sendable {
         }
     }
 
-    func isAnalysed(_ sample: Sample, _ now: Instant) -> Bool {
-        sample.isPrepared || submissions.contains { $0.sample == sample.id && $0.isFinished(now) }
+    func isAnalysed(_ sample: Sample, _ now: Instant) -> Bool { finding(of: sample, now) != nil }
+
+    /// What its last analysis has ended with; `nil` before the first.
+    func finding(of sample: Sample, _ now: Instant) -> Finding? {
+        submissions.last { $0.sample == sample.id && $0.isFinished(now) }?.finding
+            ?? (sample.isPrepared ? sample.finding : nil)
     }
 
     // MARK: Pages
@@ -133,9 +179,9 @@ struct Archive: Sendable {
     // MARK: JSON
 
     func json(_ sample: Sample, _ now: Instant) -> JSONValue {
-        let finding: Finding? = isAnalysed(sample, now) ? sample.finding : nil
+        let finding = finding(of: sample, now)
         return [
-            "sample_id": .int(sample.id), "sample_sha256hash": .string(sample.sha256),
+            "sample_id": .int(sample.id), "sample_sha256hash": .string(sample.finding.shownHash ?? sample.sha256),
             "sample_filename": .string(sample.sha256), "sample_filesize": .int(sample.size),
             "sample_type": "Windows Exe (x86-64)", "sample_created": .string(Self.text(sample.created)),
             "sample_severity": finding?.severity ?? nil,
@@ -152,7 +198,7 @@ struct Archive: Sendable {
     func json(_ submission: Submission, _ now: Instant) -> JSONValue {
         let sample = sample(id: submission.sample)
         let isFinished = submission.isFinished(now)
-        let finding: Finding? = isFinished ? sample?.finding : nil
+        let finding = isFinished ? submission.finding : nil
         return [
             "submission_id": .int(submission.id), "submission_created": .string(Self.text(submission.created)),
             "submission_finished": .bool(isFinished),
@@ -171,11 +217,11 @@ struct Archive: Sendable {
     /// Analyses appear with the end of their submission.
     func analyses(of submission: Submission, _ now: Instant) -> [JSONValue] {
         guard submission.isFinished(now), let sample = sample(id: submission.sample) else { return [] }
-        let hasFailed = sample.finding.fails
+        let finding = submission.finding
         let good: JSONValue = [
             "analysis_id": .int(submission.id * 10), "analysis_submission_id": .int(submission.id),
-            "analysis_sample_id": .int(sample.id), "analysis_severity": sample.finding.severity,
-            "analysis_verdict": sample.finding.verdict.map { .string($0) } ?? nil, "analysis_result_code": 1,
+            "analysis_sample_id": .int(sample.id), "analysis_severity": finding.severity,
+            "analysis_verdict": finding.verdict.map { .string($0) } ?? nil, "analysis_result_code": 1,
             "analysis_result_str": "Operation completed successfully",
         ]
         let bad: JSONValue = [
@@ -183,7 +229,7 @@ struct Archive: Sendable {
             "analysis_sample_id": .int(sample.id), "analysis_severity": "error", "analysis_verdict": nil,
             "analysis_result_code": 90, "analysis_result_str": "VM could not be started",
         ]
-        return hasFailed ? [good, bad] : [good]
+        return finding.fails ? [good, bad] : [good]
     }
 
     /// Jobs disappear with the end of their submission.

@@ -11,11 +11,12 @@ public import SimulatorKit
 ///
 /// | call | does |
 /// | --- | --- |
-/// | `POST /_admin/findings` `{"<sha256>":{"verdict":"malicious","classifications":[],"threat_names":[],"iocs":{"malicious":{"files":[…]}},"fails":false,"hangs":false,"rejection":"…"}}` | what an analysis of that content will end with |
+/// | `POST /_admin/findings` `{"<sha256>":{"verdict":"malicious","classifications":[],"threat_names":[],"iocs":{"malicious":{"files":[…]}},"fails":false,"hangs":false,"rejection":"…"}}` | what an analysis of that content will end with; `answers`, `sample_id`, `submission_id`, `shown_sha256` and `hidden` as in ``Finding`` |
 /// | `POST /_admin/samples`, the same | such samples are known already |
-/// | `GET /_admin/submissions` | one line each: file name, fields, SHA-256, bytes |
+/// | `POST /_admin/submissions` `[{"submission_id":9024,"sha256":"…","created":"2026-06-15T11:58:00Z","ends":"…"}]` | submissions that somebody made before |
+/// | `GET /_admin/submissions` | what was sent, one line each: file name, fields, SHA-256, bytes |
 /// | `GET /_admin/state` | how many submissions, the most analyses at once, what clients sent that no call takes |
-/// | `POST /_admin/settings` `{"queue_ms":0,"analysis_ms":1000,"machines":4,"quota":10,"page_size":100,"keys":[],"verdict_keys":[]}` | changes them while it runs |
+/// | `POST /_admin/settings` `{"queue_ms":0,"analysis_ms":1000,"machines":4,"quota":10,"reanalyzes_known":false,"page_size":100,"keys":[],"verdict_keys":[]}` | changes them while it runs |
 ///
 /// Source: VMRay, 1.
 public struct SimulatedVMRay: Sendable {

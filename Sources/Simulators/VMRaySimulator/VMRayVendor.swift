@@ -27,7 +27,7 @@ final class VMRayVendor: SimulatedVendor {
     }
 
     private enum Call {
-        case systemInfo, submit
+        case systemInfo, quota, submit
         case samplesByHash(String)
         case sample(Int)
         case iocs(Int, verdict: String?)
@@ -42,6 +42,7 @@ final class VMRayVendor: SimulatedVendor {
         var name: String {
             switch self {
             case .systemInfo: "system_info"
+            case .quota: "quota"
             case .submit: "submit"
             case .samplesByHash: "sample_by_hash"
             case .sample: "sample"
@@ -70,6 +71,7 @@ final class VMRayVendor: SimulatedVendor {
             let number = parts.dropFirst(2).compactMap { Int($0) }.first
             switch (request.method, parts.count, parts[1], number) {
             case ("GET", 2, "system_info", _): self = .systemInfo
+            case ("GET", 3, "api_key", _) where parts[2] == "quota": self = .quota
             case ("POST", 3, "sample", _) where parts[2] == "submit": self = .submit
             case ("GET", 4, "sample", _) where parts[2] == "sha256": self = .samplesByHash(parts[3].lowercased())
             case ("GET", 3, "sample", let id?): self = .sample(id)
@@ -120,13 +122,18 @@ final class VMRayVendor: SimulatedVendor {
         switch call {
         case .systemInfo:
             return data(["version": "2026.2.0", "api_items_per_request": .int(state.settings.pageSize)])
+        case .quota:
+            return data([
+                "quota_limit": state.settings.quota.map { .int($0) } ?? nil, "used_quota": .int(archive.accepted),
+            ])
         case .samplesByHash(let hash):
-            return data(.array(archive.sample(hash).map { [archive.json($0, now)] } ?? []))
+            guard let sample = archive.sample(hash), !sample.isHidden else { return data([]) }
+            return data([archive.json(sample, now)])
         case .sample(let id):
             return archive.sample(id: id).map { data(archive.json($0, now)) } ?? missing
         case .iocs(let id, let verdict):
             guard let sample = archive.sample(id: id) else { return missing }
-            let found = archive.isAnalysed(sample, now) ? sample.finding.iocs : [:]
+            let found = archive.finding(of: sample, now)?.iocs ?? [:]
             return data(["iocs": .object(Self.iocs(verdict.map { [found[$0] ?? [:]] } ?? Array(found.values)))])
         case .threatIndicators(let id):
             guard archive.sample(id: id) != nil else { return missing }
@@ -181,9 +188,14 @@ final class VMRayVendor: SimulatedVendor {
         let hash = Hex.encode(file.content.withUnsafeBytes { SHA256.digest($0) })
         let now = clock.now
         return state.withLock { state in
+            if let answer = state.archive.preparedAnswer(hash) {
+                if answer.status == 200 { state.archive.show(hash) }
+                return answer
+            }
             let known = state.archive.sample(hash)
             if let text = state.archive.findings[hash]?.rejection { return Self.refused(text, fields) }
-            if let known, state.archive.isAnalysed(known, now), form["reanalyze"]?.text.lowercased() != "true" {
+            let mayRepeat = state.settings.reanalyzesKnown || form["reanalyze"]?.text.lowercased() == "true"
+            if let known, state.archive.isAnalysed(known, now), !mayRepeat {
                 let before = state.archive.submissions.last { $0.sample == known.id }
                 return Self.refused(
                     "no jobs were created", fields, samples: [["sample_id": .int(known.id)]],
@@ -276,7 +288,7 @@ final class VMRayVendor: SimulatedVendor {
         }
         router.get("/_admin/submissions") { [self] _ in
             let lines = state.withLock { state in
-                state.archive.submissions.map { submission -> [UInt8] in
+                state.archive.submissions.filter { !$0.isPrepared }.map { submission -> [UInt8] in
                     var line = submission.fields
                     line["submission_id"] = .int(submission.id)
                     line["sha256"] = state.archive.sample(id: submission.sample).map { .string($0.sha256) }
@@ -286,11 +298,18 @@ final class VMRayVendor: SimulatedVendor {
             }
             return .now(.lines(lines))
         }
+        router.post("/_admin/submissions") { [self] request in
+            let now = clock.now
+            let areAllGood = state.withLock { state in
+                (request.json?.array ?? []).allSatisfy { state.archive.prepare(submission: $0, at: now) }
+            }
+            return .now(areAllGood ? .done() : .problem(#"send [{"submission_id":9024,"sha256":"…","created":"…"}]"#))
+        }
         router.get("/_admin/state") { [self] _ in
             let now = clock.now
             let answer: JSONValue = state.withLock { state in
                 [
-                    "submissions": .int(state.archive.submissions.count),
+                    "submissions": .int(state.archive.accepted),
                     "most_running": .int(state.archive.mostRunning(now)), "violations": .array(state.violations),
                 ]
             }

@@ -224,5 +224,9 @@ class VMRaySimulator(Simulator):
         """What analyses of these contents, by SHA-256, will end with."""
         self.post("findings", findings)
 
+    def submitted_before(self, submissions: list[dict[str, Any]]) -> None:
+        """Submissions that somebody made, with `submission_id`, `sha256`, `created` and perhaps `ends`."""
+        self.post("submissions", submissions)
+
     def submissions(self) -> list[dict[str, Any]]:
         return self.lines("submissions")

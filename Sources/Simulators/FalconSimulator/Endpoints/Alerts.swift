@@ -33,7 +33,7 @@ extension Entities {
         }
     }
 
-    /// Pages by a cursor that even the last one carries; the one behind it is empty.
+    /// Pages by a cursor that every full one carries, so that an empty page may be the last.
     private func combinedAlerts(_ call: EntityCall) -> ServerResponse {
         let limit = call.body?["limit"]?.int.map { Int($0) } ?? 100
         guard (1...1000).contains(limit) else { return call.refuse(400, "invalid limit: must be between 1 and 1000") }
@@ -49,7 +49,7 @@ extension Entities {
         let page = found.dropFirst(start).prefix(call.capped(limit))
         var envelope = Envelope()
         envelope.paging = .init(limit: limit, total: found.count)
-        if !page.isEmpty { envelope.paging?.after = "alerts-\(start + page.count)" }
+        if page.count == call.capped(limit) { envelope.paging?.after = "alerts-\(start + page.count)" }
         envelope.poweredBy = "detectsapi"
         return envelope.response(call.caller.trace) { writer in for alert in page { writer.value(.object(alert)) } }
     }
