@@ -26,11 +26,10 @@ struct PublishWindow: Sendable {
 
     private let maxMessages: Int
     private let maxBytes: Int
-    /// To send: first those that have to be sent again. A queue with a moving head.
-    private var pending: [Message] = []
-    private var head = 0
+    /// To send: first those that have to be sent again.
+    private var pending = WaitingLine<Message>()
     /// Out, by sequence number from `first` on; `nil` once confirmed.
-    private var out: [Message?] = []
+    private var out = WaitingLine<Message>()
     private var first: UInt64 = 1
     private var returned: Set<UInt64> = []
     private var bytesOut = 0
@@ -42,40 +41,31 @@ struct PublishWindow: Sendable {
         self.maxBytes = maxBytes
     }
 
-    var hasWork: Bool { head < pending.count }
+    var hasWork: Bool { !pending.isEmpty }
     var unconfirmedCount: Int { messagesOut }
 
     mutating func add(batch: UInt64, bodies: [[UInt8]], exchange: String, routingKey: String) {
         batches[batch] = Batch(unconfirmed: bodies.count, exchange: exchange, routingKey: routingKey)
-        pending.append(contentsOf: bodies.map { Message(batch: batch, body: $0) })
+        for body in bodies { pending.append(Message(batch: batch, body: body)) }
     }
 
     /// Whoever waited for it has given up: what is not sent yet is not sent, what is out is not awaited.
     mutating func abandon(batch: UInt64) {
         guard batches[batch] != nil else { return }
         batches[batch]?.isAbandoned = true
-        let kept = pending[head...].filter { $0.batch != batch }
-        let dropped = pending.count - head - kept.count
-        pending = Array(kept)
-        head = 0
+        let kept = pending.elements.filter { $0.batch != batch }
+        let dropped = pending.count - kept.count
+        pending = WaitingLine(kept)
         settle(batch, count: dropped)
     }
 
     /// The next message to publish, with its sequence number; `nil` when there is none or the window is full.
     mutating func next() -> (sequence: UInt64, body: [UInt8], exchange: String, routingKey: String)? {
-        guard head < pending.count, messagesOut < maxMessages else { return nil }
-        let message = pending[head]
+        guard messagesOut < maxMessages, let message = pending.first else { return nil }
         // One message may be larger than the window: it goes alone.
         guard messagesOut == 0 || bytesOut + message.body.count <= maxBytes else { return nil }
-        guard let batch = batches[message.batch] else {
-            head += 1
-            return next()
-        }
-        head += 1
-        if head > 512, head * 2 > pending.count {
-            pending.removeFirst(head)
-            head = 0
-        }
+        pending.removeFirst()
+        guard let batch = batches[message.batch] else { return next() }
         out.append(message)
         messagesOut += 1
         bytesOut += message.body.count
@@ -92,9 +82,7 @@ struct PublishWindow: Sendable {
 
     /// The broker did not take them: they go again, in front.
     mutating func nacked(_ tag: UInt64, multiple: Bool) {
-        let messages = take(tag, multiple: multiple).map(\.message)
-        pending = messages + pending[head...]
-        head = 0
+        pending = WaitingLine(take(tag, multiple: multiple).map(\.message) + pending.elements)
     }
 
     /// A message came back; the broker confirms it all the same right after.
@@ -102,9 +90,8 @@ struct PublishWindow: Sendable {
 
     /// What is unconfirmed goes again, on a new channel that counts from 1.
     mutating func lost() {
-        pending = out.compactMap { $0 } + pending[head...]
-        head = 0
-        out = []
+        pending = WaitingLine(out.elements + pending.elements)
+        out = WaitingLine()
         first = 1
         returned = []
         bytesOut = 0
@@ -116,18 +103,12 @@ struct PublishWindow: Sendable {
         let last = Int(tag - first)
         var taken: [(sequence: UInt64, message: Message)] = []
         for index in (multiple ? 0 : last)...last {
-            guard let message = out[index] else { continue }
-            out[index] = nil
+            guard let message = out.take(index) else { continue }
             messagesOut -= 1
             bytesOut -= message.body.count
             taken.append((first + UInt64(index), message))
         }
-        let done = out.prefix { $0 == nil }.count
-        // Not for each confirmation: removing from the front moves the rest.
-        if done == out.count || done > 512 {
-            out.removeFirst(done)
-            first += UInt64(done)
-        }
+        first += UInt64(out.removeLeadingGaps())
         return taken
     }
 
