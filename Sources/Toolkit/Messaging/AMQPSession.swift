@@ -22,6 +22,7 @@ final class AMQPSession {
     private let broker: String
     private var assembler: MessageAssembler
     private let limits: Limits
+    private var isGathering = false
 
     /// Connects, logs in, and opens the channel.
     init(_ address: BrokerAddress, name: String, limits: Limits) throws(BrokerError) {
@@ -136,13 +137,14 @@ final class AMQPSession {
         }
     }
 
-    /// Persistent and mandatory: one that finds no queue comes back.
+    /// Persistent and mandatory: one that finds no queue comes back. It leaves with ``flush()`` at the latest.
     func publish(_ body: [UInt8], id: String, exchange: String, routingKey: String) throws(BrokerError) {
         var properties = amqp_basic_properties_t()
         properties._flags =
             UInt32(AMQP_BASIC_DELIVERY_MODE_FLAG) | UInt32(AMQP_BASIC_CONTENT_ENCODING_FLAG)
             | UInt32(AMQP_BASIC_MESSAGE_ID_FLAG)
         properties.delivery_mode = 2
+        gather()
         let encoding = sp_amqp_utf8()
         let status = exchange.withCString { exchange in
             routingKey.withCString { routingKey in
@@ -161,6 +163,26 @@ final class AMQPSession {
             }
         }
         try checkStatus(status)
+    }
+
+    /// Has the system send what was published or settled since the last time: it gathers it, because the library writes three
+    /// small packets a message, and to take each one in costs the broker more than the message.
+    func flush() {
+        guard isGathering else { return }
+        isGathering = false
+        gather(false)
+    }
+
+    private func gather() {
+        guard !isGathering else { return }
+        isGathering = true
+        gather(true)
+    }
+
+    /// Where the system can't, messages leave one by one.
+    private func gather(_ isOn: Bool) {
+        var value: Int32 = isOn ? 1 : 0
+        setsockopt(socket, Int32(IPPROTO_TCP), TCP_CORK, &value, socklen_t(MemoryLayout<Int32>.size))
     }
 
     func declare(exchange: String) throws(BrokerError) {
@@ -200,10 +222,12 @@ final class AMQPSession {
     }
 
     func acknowledge(_ tag: UInt64) throws(BrokerError) {
+        gather()
         try checkStatus(amqp_basic_ack(connection, Self.channel, tag, 0))
     }
 
     func giveBack(_ tag: UInt64) throws(BrokerError) {
+        gather()
         try checkStatus(amqp_basic_nack(connection, Self.channel, tag, 0, 1))
     }
 

@@ -17,7 +17,7 @@ public enum BrokerState: Sendable {
 protocol BrokerRole: AnyObject {
     /// The connection is open: set the channel up.
     func opened(_ session: AMQPSession) throws(BrokerError)
-    /// Sends what waits. Returns whether there is more to send at once.
+    /// Publishes and settles what waits; it is flushed right after. Returns whether there is more to send at once.
     func send(_ session: AMQPSession) throws(BrokerError) -> Bool
     func received(_ event: AMQPEvent) throws(BrokerError)
     /// The connection is gone; what was under way on it must be done again.
@@ -120,6 +120,7 @@ final class BrokerLink: Sendable {
         let idle = options.limits.heartbeat / 4
         while true {
             let hasMoreToSend = try role.send(session)
+            session.flush()
             let hasMoreToRead = try session.read(limit: 256) { (event) throws(BrokerError) in try role.received(event) }
             if hasMoreToSend || hasMoreToRead { continue }
             if isClosing { return }

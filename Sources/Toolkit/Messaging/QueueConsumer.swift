@@ -76,8 +76,12 @@ public final class QueueConsumer: Sendable {
     public func giveBack(_ tag: Delivery.Tag) { settle(tag, isDone: false) }
 
     private func settle(_ tag: Delivery.Tag, isDone: Bool) {
-        shared.settled.withLock { $0.append((tag, isDone)) }
-        link.wake()
+        let isFirst = shared.settled.withLock { settled in
+            settled.append((tag, isDone))
+            return settled.count == 1
+        }
+        // The thread takes all of them at once.
+        if isFirst { link.wake() }
     }
 
     /// Takes no more. What is out may still be acknowledged until ``close()``.
