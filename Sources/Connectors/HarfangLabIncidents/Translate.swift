@@ -171,11 +171,12 @@ struct IncidentTranslator: Sendable {
     /// STIX knows milliseconds and microseconds with `Z`; the console writes offsets.
     static func stix(_ text: String) -> String {
         guard let iso = PythonDate.isoformat(text) else { return text }
-        let whole = String(iso.dropLast(6))
-        guard let point = whole.firstIndex(of: ".") else { return whole + ".000Z" }
-        var digits = String(whole[whole.index(after: point)...])
-        while digits.count > 3, digits.hasSuffix("0") { digits.removeLast() }
-        return whole[...point] + digits + "Z"
+        // Without its offset; ASCII, so that bytes are its characters.
+        var whole = iso.utf8.dropLast(6)
+        guard let point = whole.firstIndex(of: UInt8(ascii: ".")) else { return "\(Substring(whole)).000Z" }
+        let milliseconds = whole.index(point, offsetBy: 4)
+        while whole.endIndex > milliseconds, whole.last == UInt8(ascii: "0") { whole.removeLast() }
+        return "\(Substring(whole))Z"
     }
 
     private func common(_ created: String, _ modified: String? = nil) -> CommonProperties {

@@ -6,28 +6,43 @@ public enum Base64 {
 
     /// With padding.
     public static func encode(_ bytes: [UInt8]) -> String {
-        String(unsafeUninitializedCapacity: (bytes.count + 2) / 3 * 4) { output in
-            var to = 0
-            var from = 0
-            alphabet.withUnsafeBufferPointer { digits in
-                bytes.withUnsafeBufferPointer { bytes in
-                    while from < bytes.count {
-                        let left = bytes.count - from
-                        let first = UInt32(bytes[from]) << 16
-                        let second = left > 1 ? UInt32(bytes[from + 1]) << 8 : 0
-                        let third = left > 2 ? UInt32(bytes[from + 2]) : 0
-                        let group = first | second | third
-                        output[to] = digits[Int(group >> 18)]
-                        output[to + 1] = digits[Int(group >> 12 & 63)]
-                        output[to + 2] = left > 1 ? digits[Int(group >> 6 & 63)] : UInt8(ascii: "=")
-                        output[to + 3] = left > 2 ? digits[Int(group & 63)] : UInt8(ascii: "=")
-                        from += 3
-                        to += 4
-                    }
+        String(unsafeUninitializedCapacity: encodedCount(bytes.count)) { encode(bytes, into: $0) }
+    }
+
+    /// A JSON string: no character of it needs an escape.
+    public static func quoted(_ bytes: [UInt8]) -> [UInt8] {
+        let count = encodedCount(bytes.count) + 2
+        return [UInt8](unsafeUninitializedCapacity: count) { output, used in
+            output[0] = UInt8(ascii: "\"")
+            _ = encode(bytes, into: UnsafeMutableBufferPointer(rebasing: output[1..<(count - 1)]))
+            output[count - 1] = UInt8(ascii: "\"")
+            used = count
+        }
+    }
+
+    private static func encodedCount(_ count: Int) -> Int { (count + 2) / 3 * 4 }
+
+    private static func encode(_ bytes: [UInt8], into output: UnsafeMutableBufferPointer<UInt8>) -> Int {
+        var to = 0
+        var from = 0
+        alphabet.withUnsafeBufferPointer { digits in
+            bytes.withUnsafeBufferPointer { bytes in
+                while from < bytes.count {
+                    let left = bytes.count - from
+                    let first = UInt32(bytes[from]) << 16
+                    let second = left > 1 ? UInt32(bytes[from + 1]) << 8 : 0
+                    let third = left > 2 ? UInt32(bytes[from + 2]) : 0
+                    let group = first | second | third
+                    output[to] = digits[Int(group >> 18)]
+                    output[to + 1] = digits[Int(group >> 12 & 63)]
+                    output[to + 2] = left > 1 ? digits[Int(group >> 6 & 63)] : UInt8(ascii: "=")
+                    output[to + 3] = left > 2 ? digits[Int(group & 63)] : UInt8(ascii: "=")
+                    from += 3
+                    to += 4
                 }
             }
-            return to
         }
+        return to
     }
 
     /// The standard or the URL-safe alphabet, with or without padding; `nil` for anything else.

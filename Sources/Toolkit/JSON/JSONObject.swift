@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// The members of an object in their order. Names compare byte for byte, not by Unicode equivalence.
 ///
 /// A name may occur twice, as in the source text; then the last one counts, as in Python. A look-up walks the members: fine for
@@ -73,7 +77,16 @@ public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryL
 
 extension String {
     /// Byte for byte: Swift's `==` holds "é" in its two Unicode spellings equal, JSON does not (RFC 8259, 8.3).
-    func isSame(as other: String) -> Bool { utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8) }
+    func isSame(as other: String) -> Bool {
+        guard utf8.count == other.utf8.count else { return false }
+        let isSame = utf8.withContiguousStorageIfAvailable { own in
+            other.utf8.withContiguousStorageIfAvailable { its -> Bool in
+                guard let left = own.baseAddress, let right = its.baseAddress else { return true }
+                return memcmp(left, right, own.count) == 0
+            }
+        }
+        return isSame.flatMap { $0 } ?? utf8.elementsEqual(other.utf8)
+    }
 
     func hashBytes(into hasher: inout Hasher) {
         for byte in utf8 { hasher.combine(byte) }

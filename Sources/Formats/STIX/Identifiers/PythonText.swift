@@ -44,12 +44,15 @@ public enum PythonDate {
     public static func isoformat(_ text: some StringProtocol) -> String? {
         guard let instant = Instant(parsing: text) else { return nil }
         var micros = ""
-        if let point = text.firstIndex(where: { $0 == "." || $0 == "," }) {
-            micros = String(text[text.index(after: point)...].prefix { $0.isASCII && $0.isNumber }.prefix(6))
-            micros += String(repeating: "0", count: 6 - micros.count)
+        // A date is ASCII: bytes are its characters.
+        let bytes = text.utf8
+        if let point = bytes.firstIndex(where: { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: ",") }) {
+            let digits = bytes[bytes.index(after: point)...].prefix { (0x30...0x39).contains($0) }.prefix(6)
+            micros = String(decoding: digits, as: UTF8.self) + String(repeating: "0", count: 6 - digits.count)
         }
-        let seconds = instant.secondsDescription.dropLast()
-        return seconds + (micros.allSatisfy { $0 == "0" } ? "" : "." + micros) + "+00:00"
+        let seconds = instant.secondsDescription.utf8.dropLast()
+        let fraction = micros.utf8.allSatisfy { $0 == UInt8(ascii: "0") } ? "" : "." + micros
+        return String(decoding: seconds, as: UTF8.self) + fraction + "+00:00"
     }
 
     public static func isoformat(_ instant: Instant) -> String { isoformat(instant.description) ?? instant.description }

@@ -17,13 +17,25 @@ public struct BundleSplitter {
         public var incompatible: [JSONValue]
     }
 
+    /// An id under the number that this splitter knows it by: ids are compared all the time.
+    private struct Name {
+        /// Its object; of a repeated id the last one counts.
+        var index: Int?
+        /// Of what the platform takes.
+        let isSupported: Bool
+        /// What it has been found to refer to so far; cuts circles. `nil` until its turn.
+        var dependencies: Set<Int>?
+        /// Its turn is not over.
+        var isAncestor = false
+    }
+
     private var objects: [JSONObject] = []
-    /// STIX and internal ids → index of the object. Of a repeated id the last object counts.
-    private var indexes: [String: Int] = [:]
-    /// What each id has been found to refer to so far; cuts circles.
-    private var dependencies: [String: Set<String>] = [:]
-    private var counts: [Int: Int] = [:]
-    private var listed: Set<Int> = []
+    /// STIX and internal ids.
+    private var numbers: [String: Int] = [:]
+    private var names: [Name] = []
+    /// By object: 1 and what it depends on; 0 until its turn is over.
+    private var counts: [Int] = []
+    private var isListed: [Bool] = []
     private var elements: [Int] = []
     private var incompatible: [Int] = []
     private let cleansUp: Bool
@@ -55,15 +67,23 @@ public struct BundleSplitter {
             guard let object = value.object, let id = object["id"]?.string else { continue }
             let index = self.objects.count
             self.objects.append(object)
-            indexes[id] = index
-            for internalID in Self.internalIDs(object) { indexes[internalID] = index }
+            for name in [id] + Self.internalIDs(object) { names[number(of: name)].index = index }
         }
+        counts = Array(repeating: 0, count: self.objects.count)
+        isListed = Array(repeating: false, count: self.objects.count)
+    }
+
+    private mutating func number(of id: String) -> Int {
+        if let number = numbers[id] { return number }
+        numbers[id] = names.count
+        names.append(Name(isSupported: Self.isSupported(id)))
+        return names.count - 1
     }
 
     private mutating func enlistAll(_ objects: [JSONValue]) -> [(count: Int, index: Int)] {
-        for value in objects { if let id = value["id"]?.string { _ = enlist(id, ancestors: []) } }
+        for value in objects { if let id = value["id"]?.string { _ = enlist(number(of: id)) } }
         // Stable, as Python's.
-        let counted = elements.map { (count: counts[$0] ?? 0, index: $0) }
+        let counted = elements.map { (count: counts[$0], index: $0) }
         return counted.enumerated().sorted { left, right in
             (left.element.count, left.offset) < (right.element.count, right.offset)
         }.map(\.element)
@@ -80,33 +100,30 @@ public struct BundleSplitter {
     /// the inner turn ends, with what the outer one finds, as in the original.
     ///
     /// - Returns: 1 and what the object depends on, counted with repetitions; 0 for one that is not in the bundle.
-    private mutating func enlist(_ id: String, ancestors: Set<String>) -> Int {
-        guard let index = indexes[id] else { return 0 }
-        if listed.contains(index) { return counts[index] ?? 0 }
+    private mutating func enlist(_ id: Int) -> Int {
+        guard let index = names[id].index else { return 0 }
+        if isListed[index] { return counts[index] }
         var count = 1
-        dependencies[id] = dependencies[id] ?? []
-        for key in objects[index].keys {
-            guard let value = objects[index][key] else { continue }
-            if key.hasSuffix("_refs"), let refs = value.array {
+        if names[id].dependencies == nil { names[id].dependencies = [] }
+        for (key, _) in objects[index] {
+            if key.hasSuffix("_refs"), let refs = objects[index][key]?.array {
                 var kept: [JSONValue] = []
                 for ref in refs {
-                    if let target = ref.string, keeps(target, of: id, ancestors) {
-                        dependencies[id]?.insert(target)
-                        count += enlist(target, ancestors: ancestors.union([target]))
+                    if let target = ref.string, let found = follow(target, from: id) {
+                        count += found
                         if !kept.contains(ref) { kept.append(ref) }
                     }
                     objects[index][key] = .array(kept)
                 }
             } else if key.hasSuffix("_ref") {
-                if let target = value.string, keeps(target, of: id, ancestors) {
-                    dependencies[id]?.insert(target)
-                    count += enlist(target, ancestors: ancestors.union([target]))
+                if let target = objects[index][key]?.string, let found = follow(target, from: id) {
+                    count += found
                 } else {
                     objects[index][key] = .null
                 }
-            } else if key == "external_references", let references = value.array {
+            } else if key == "external_references", let references = objects[index][key]?.array {
                 objects[index][key] = .array(unique(references) { Self.identity(ofReference: $0) })
-            } else if key == "kill_chain_phases", let phases = value.array {
+            } else if key == "kill_chain_phases", let phases = objects[index][key]?.array {
                 objects[index][key] = .array(
                     unique(phases) { phase in
                         [phase["kill_chain_name"]?.string ?? "", phase["phase_name"]?.string ?? ""]
@@ -115,15 +132,23 @@ public struct BundleSplitter {
         }
         objects[index]["nb_deps"] = .int(count)
         counts[index] = count
-        if listed.insert(index).inserted {
+        if !isListed[index] {
+            isListed[index] = true
             if isSendable(objects[index]) { elements.append(index) } else { incompatible.append(index) }
         }
         return count
     }
 
-    private func keeps(_ target: String, of id: String, _ ancestors: Set<String>) -> Bool {
-        Self.isSupported(target) && !(cleansUp && indexes[target] == nil) && !ancestors.contains(target) && target != id
-            && !(dependencies[target]?.contains(id) ?? false)
+    /// - Returns: what comes with the target; `nil` where the reference is cut.
+    private mutating func follow(_ target: String, from id: Int) -> Int? {
+        let target = number(of: target)
+        guard names[target].isSupported, !(cleansUp && names[target].index == nil), !names[target].isAncestor,
+            target != id, !(names[target].dependencies?.contains(id) ?? false)
+        else { return nil }
+        names[id].dependencies?.insert(target)
+        names[target].isAncestor = true
+        defer { names[target].isAncestor = false }
+        return enlist(target)
     }
 
     private func isSendable(_ object: JSONObject) -> Bool {
@@ -151,8 +176,13 @@ public struct BundleSplitter {
 
     /// Ids that are no STIX ids are not judged.
     private static func isSupported(_ id: String) -> Bool {
-        guard let range = id.firstRange(of: "--") else { return true }
-        return supportedTypes.contains(String(id[..<range.lowerBound]))
+        let bytes = id.utf8
+        var at = bytes.startIndex
+        while let dash = bytes[at...].firstIndex(of: UInt8(ascii: "-")) {
+            at = bytes.index(after: dash)
+            if bytes[at...].first == UInt8(ascii: "-") { return supportedTypes.contains(String(id[..<dash])) }
+        }
+        return true
     }
 
     /// Source: `OpenCTI-Platform/client-python: pycti/utils/opencti_stix2_utils.py`.

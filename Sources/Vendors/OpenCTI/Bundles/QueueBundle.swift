@@ -29,8 +29,8 @@ public struct BundleEnvelope: Sendable, Hashable {
     ///
     /// - Parameter sequence: counts the messages of one bundle from 1.
     public func message(_ bundle: JSONValue, sequence: Int) -> [UInt8] {
-        let content = Base64.encode(bundle.bytes)
-        var writer = JSONWriter(reserving: content.utf8.count + 512)
+        let content = Base64.quoted(bundle.bytes)
+        var writer = JSONWriter(reserving: content.count + 512)
         writer.beginObject()
         writer.key("bundle_type")
         writer.string("QUEUE_BUNDLE")
@@ -41,7 +41,7 @@ public struct BundleEnvelope: Sendable, Hashable {
         writer.key("entities_types")
         writer.value(.array(entityTypes.map(JSONValue.string)))
         writer.key("content")
-        writer.string(content)
+        writer.raw(content)
         writer.key("update")
         writer.value(.bool(updates))
         writer.key("draft_id")
