@@ -133,6 +133,8 @@ public final class AnswerCache: Sendable {
     private func keep(_ key: String, _ body: [UInt8]?, _ state: inout State) {
         drop(key, &state)
         state.nextNumber += 1
+        // A text that came in pieces has room for as much again.
+        let body = body.map { $0.capacity > $0.count * 5 / 4 ? $0.withUnsafeBytes { Array($0) } : $0 }
         state.kept[key] = Kept(body: body, until: time.uptime + lifetime, number: state.nextNumber)
         state.order.append((key, state.nextNumber))
         state.bytes += Self.overhead + (body?.count ?? 0)
