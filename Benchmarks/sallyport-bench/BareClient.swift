@@ -6,9 +6,9 @@ import CRabbitMQ
 enum BareClient {
     static let window = 1024
 
-    /// - Returns: seconds until the last of `count` messages was confirmed.
+    /// - Returns: seconds until the last of `count` such messages was confirmed.
     static func publish(
-        _ count: Int, bytes: Int, port: Int, routingKey: String, exchange: String, now: () -> Double
+        _ body: [UInt8], count: Int, port: Int, routingKey: String, exchange: String, now: () -> Double
     ) throws -> Double {
         guard let connection = amqp_new_connection() else { throw BenchFailure("no connection") }
         defer { amqp_destroy_connection(connection) }
@@ -19,7 +19,6 @@ enum BareClient {
         _ = amqp_get_rpc_reply(connection)
         amqp_confirm_select(connection, 1)
         _ = amqp_get_rpc_reply(connection)
-        let body = [UInt8](repeating: 0x61, count: bytes)
         var properties = amqp_basic_properties_t()
         properties._flags = UInt32(AMQP_BASIC_DELIVERY_MODE_FLAG)
         properties.delivery_mode = 2

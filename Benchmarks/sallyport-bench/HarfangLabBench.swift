@@ -52,22 +52,53 @@ struct HarfangLabBench {
 
     // MARK: RabbitMQ
 
-    /// Split, one message an object, and whole, against a bare client with messages of the same size.
+    /// Split, one message an object, and whole. The bare client sends messages of the same size to the same queue: what the
+    /// platform's worker reads there costs broker and processors as much as what is published.
     private func eventsOverRabbitMQ(_ broker: BenchBroker) async throws -> JSONObject {
-        var split = try await events(broker, form: "split")
-        let bytes = 1600
-        let bare = try await broker.bareRate(40_000, bytes: bytes)
-        split["baseline"] = "librabbitmq in a loop, window 1024, a queue that nobody reads, same broker, same run"
-        split["baseline_message_bytes"] = .int(bytes)
-        split["baseline_confirmed_per_second"] = .int(Int(bare))
-        split["ratio"] = .double((split["messages_per_second"]?.double ?? 0) / bare)
+        let message = Self.message
+        var read = 0.0
+        var split = try await events(broker, form: "split") { connector in
+            read = try broker.bareRate(
+                40_000, of: message, exchange: "amqp.worker.exchange", routingKey: "push_routing_" + connector)
+        }
+        let unread = try await broker.bareRate(40_000, bytes: message.count)
+        let rate = split["messages_per_second"]?.double ?? 0
+        split["baseline"] =
+            "librabbitmq in a loop, window 1024, to the same queue with the same reader, same broker, same run"
+        split["baseline_message_bytes"] = .int(message.count)
+        split["baseline_confirmed_per_second"] = .int(Int(read))
+        split["ratio"] = .double(rate / read)
+        split["unread_baseline"] = "the same to a queue that nobody reads"
+        split["unread_baseline_confirmed_per_second"] = .int(Int(unread))
+        split["ratio_to_unread_baseline"] = .double(rate / unread)
         return [
             "events_over_rabbitmq_split": .object(split),
             "events_over_rabbitmq_whole": .object(try await events(broker, form: "whole")),
         ]
     }
 
-    private func events(_ broker: BenchBroker, form: String) async throws -> JSONObject {
+    /// One object for the platform's worker, of the size that an import's messages have on average.
+    private static var message: [UInt8] {
+        let object: JSONValue = [
+            "type": "relationship", "id": "relationship--0c2d9f6e-0b8a-5d5c-8a1e-3f0f2a7c9d11", "spec_version": "2.1",
+            "relationship_type": "related-to", "source_ref": "indicator--5b6f5f0e-7d0c-5b1a-9b5a-0a4f4c0e7b21",
+            "target_ref": "incident--8e2c6b1d-4a5f-5e3b-8c7d-6f1e2d3c4b5a",
+            "description": .string(String(repeating: "x", count: 640)),
+        ]
+        let bundle: JSONValue = ["type": "bundle", "spec_version": "2.1", "x_opencti_seq": 1, "objects": [object]]
+        let message: JSONValue = [
+            "bundle_type": "QUEUE_BUNDLE", "action_sequence": 1, "entities_types": [], "update": true,
+            "content": .string(Base64.encode(bundle.bytes)),
+        ]
+        return message.bytes
+    }
+
+    /// - Parameter after: told the connector's id once it has ended, while the platform still reads its queue.
+    private func events(
+        _ broker: BenchBroker, form: String, after: (String) async throws -> Void = { _ in }
+    ) async throws -> JSONObject {
+        // A queue of its own: what another case left must not count.
+        let connector = "0c2d9f6e-0b8a-4d5c-8a1e-\(Int.random(in: 100_000_000_000...999_999_999_999))"
         let scene = try Scene(program)
         let platform = try await scene.simulator("opencti", ["--amqp-port", "\(broker.port)"])
         let console = try await scene.simulator("harfanglab", ["--alerts", "\(Self.events)"])
@@ -77,9 +108,7 @@ struct HarfangLabBench {
             ["run", "harfanglab-incidents"],
             [
                 "OPENCTI_URL": platform, "OPENCTI_TOKEN": "7d3f0a52-1c9b-4b7e-9f60-2e5a8c4d1b39",
-                // A queue of its own: what another case left must not count.
-                "CONNECTOR_ID": "0c2d9f6e-0b8a-4d5c-8a1e-\(Int.random(in: 100_000_000_000...999_999_999_999))",
-                "CONNECTOR_DURATION_PERIOD": "PT60S", "CONNECTOR_BUNDLE_FORM": form,
+                "CONNECTOR_ID": connector, "CONNECTOR_DURATION_PERIOD": "PT60S", "CONNECTOR_BUNDLE_FORM": form,
                 "HARFANGLAB_INCIDENTS_URL": console, "HARFANGLAB_INCIDENTS_TOKEN": Stand.token,
                 "SALLYPORT_STATE_DIR": "\(scene.folder)/state",
                 "SALLYPORT_HTTP_LISTEN": String(metrics.dropFirst("http://".count)),
@@ -91,6 +120,7 @@ struct HarfangLabBench {
             let works = try await scene.web.get("\(platform)/_admin/state")["works"]?.array ?? []
             return works.contains { $0["processed_time"]?.string != nil }
         }
+        try await after(connector)
         try await scene.tearDown()
         return [
             "events": .int(Self.events), "messages": .int(messages), "seconds": .double(seconds),

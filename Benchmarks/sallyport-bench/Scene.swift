@@ -98,10 +98,17 @@ struct BenchBroker {
     func bareRate(_ messages: Int, bytes: Int) async throws -> Double {
         let address = BrokerAddress(host: "127.0.0.1", port: port, user: Secret("guest"), password: Secret("guest"))
         try await BrokerTopology.assert([.init(exchange: "bench", queue: "bench", routingKey: "bench")], at: address)
-        let seconds = try BareClient.publish(
-            messages, bytes: bytes, port: port, routingKey: "bench", exchange: "bench",
-            now: { SystemTime().uptime.inSeconds })
+        let rate = try bareRate(
+            messages, of: [UInt8](repeating: 0x61, count: bytes), exchange: "bench", routingKey: "bench")
         try await BrokerTopology.delete(["bench"], at: address)
+        return rate
+    }
+
+    /// The same to a queue that is there already, read by whoever reads it.
+    func bareRate(_ messages: Int, of body: [UInt8], exchange: String, routingKey: String) throws -> Double {
+        let seconds = try BareClient.publish(
+            body, count: messages, port: port, routingKey: routingKey, exchange: exchange,
+            now: { SystemTime().uptime.inSeconds })
         return Double(messages) / seconds
     }
 }
