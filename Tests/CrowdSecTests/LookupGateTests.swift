@@ -29,6 +29,17 @@ import Testing
         #expect(try await service.client.lookUp("192.0.2.63") != nil)
     }
 
+    // covers: key:CROWDSEC_MAX_ATTEMPTS
+    @Test(arguments: [1, 3]) func `gives up after as many attempts as it was told`(attempts: Int) async throws {
+        let service = try Service(Service.sequence("rate-limited-quota"), attempts: attempts)
+        await #expect(throws: CrowdSecError.self) { try await service.client.lookUp("192.0.2.62") }
+        #expect(service.slept == Array([2, 4].prefix(attempts - 1)))
+        #expect(service.transport.requests.count == attempts && service.gate.coolsUntil != nil)
+        let down = try Service(Array(repeating: Service.down, count: attempts), attempts: attempts)
+        await #expect(throws: CrowdSecError.self) { try await down.client.lookUp("192.0.2.62") }
+        #expect(down.transport.requests.count == attempts)
+    }
+
     @Test func `does not cool down after a throttle that lasted`() async throws {
         let service = try Service(Array(repeating: Service.throttle, count: 6) + [Service.item])
         await #expect(throws: CrowdSecError.self) { try await service.client.lookUp("192.0.2.61") }

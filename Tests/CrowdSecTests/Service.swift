@@ -17,12 +17,12 @@ struct Service: Sendable {
 
     init(
         _ answers: [ScriptedTransport.Answer] = [], time: TestTime = TestTime(jumping: true),
-        baseURL: String = CrowdSecClient.Configuration.defaultBaseURL
+        baseURL: String = CrowdSecClient.Configuration.defaultBaseURL, attempts: Int = 6
     ) throws {
         self.time = time
         transport = ScriptedTransport()
         for answer in answers { transport.answer(answer) }
-        gate = LookupGate(time: time)
+        gate = LookupGate(time: time, attempts: attempts)
         client = CrowdSecClient(
             transport: transport,
             configuration: try .init(baseURL: baseURL, key: { Secret("cs-cti-key-EXAMPLE") }),
@@ -44,5 +44,6 @@ struct Service: Sendable {
 
     static let limit: ScriptedTransport.Answer = .status(429, #"{"message":"Limit Exceeded"}"#)
     static let throttle: ScriptedTransport.Answer = .status(429, #"{"message":"Too Many Requests"}"#)
+    static let down: ScriptedTransport.Answer = .status(503, #"{"message":"Service Unavailable"}"#)
     static let item: ScriptedTransport.Answer = .status(200, #"{"ip":"192.0.2.1","reputation":"safe"}"#)
 }

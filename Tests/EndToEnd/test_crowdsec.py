@@ -141,6 +141,23 @@ def test_a_service_that_stumbles_is_asked_again(enrichment: Enrichment) -> None:
     assert enrichment.crowdsec.faults_left() <= 1
 
 
+# covers: crowdsec:error_quota, crowdsec:status_429, crowdsec:rule_cool_down, key:CROWDSEC_MAX_ATTEMPTS
+def test_works_say_that_the_quota_is_spent_and_the_queue_goes_on(enrichment: Enrichment) -> None:
+    enrichment.settings = {"CROWDSEC_MAX_ATTEMPTS": "2", "CROWDSEC_MIN_DELAY_BETWEEN_ENRICHMENTS": "0"}
+    enrichment.crowdsec.settings(daily_quota=1)
+    program = enrichment.start()
+    assert "completed for IP" in said(enrichment.enrich(program, ADDRESS))
+    for address in ("192.0.2.11", "192.0.2.12"):
+        [error] = enrichment.enrich(program, address)["errors"]
+        assert error["message"] == (
+            "Quota exceeded for CrowdSec CTI API. Please visit https://www.crowdsec.net/pricing to upgrade your plan.")
+    # The second of them failed at once: what was found out for the first holds for all.
+    assert enrichment.crowdsec.usage()["addresses"] == {ADDRESS: 1, "192.0.2.11": 2}
+    # What is known already costs nothing, and what was refused may be asked for again: nothing is put aside.
+    assert "completed for IP" in said(enrichment.ended(program, enrichment.ask(enrichment.entity(ADDRESS)["id"])[0]))
+    assert enrichment.command("dlq", "list", "--json").json_lines == []
+
+
 # covers: crowdsec:rule_health
 def test_health_and_metrics_tell_of_the_service(enrichment: Enrichment) -> None:
     enrichment.crowdsec.prepare(ADDRESS, ANSWERS["malicious-full"] + ANSWERS["forbidden-then-forbidden"])

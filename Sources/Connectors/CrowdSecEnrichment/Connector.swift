@@ -86,7 +86,10 @@ public struct CrowdSecEnrichmentConnector: Connector {
             let configuration = try CrowdSecClient.Configuration(
                 baseURL: settings[CrowdSecSettings.url].text, key: connections.rereading(CrowdSecSettings.key),
                 userAgent: "sallyport-crowdsec/\(BuildInfo.version)")
-            let gate = context.shared.part("crowdsec-gate/\(account)") { LookupGate(time: context.time) }
+            let attempts = settings[CrowdSecSettings.attempts]
+            let gate = context.shared.part("crowdsec-gate/\(attempts)/\(account)") {
+                LookupGate(time: context.time, attempts: attempts)
+            }
             return CrowdSecClient(
                 transport: transport, configuration: configuration, gate: gate, time: context.time)
         }

@@ -25,7 +25,7 @@ enum CrowdSecSettings {
         "crowdsec.ssl_verify", default: .system,
         "Whether the API's certificate is checked, or the file of the CA to check it against (an inspecting proxy)."
     ).at(.connection("crowdsec", "ssl_verify"))
-    static let connection: [any AnySetting] = [key, url, version, verification]
+    static let connection: [any AnySetting] = [key, url, version, verification, attempts]
 
     static let name = OpenCTISettings.name.defaulting(to: "CrowdSec")
     static let scope = Setting<[String]>(
@@ -89,6 +89,11 @@ enum CrowdSecSettings {
         "crowdsec.cache_lifetime", default: 3600,
         "Seconds in which an answer is used again instead of spending a token of the quota; 0 turns that off."
     ).within(0...86_400)
+    static let attempts = Setting<Int>(
+        "crowdsec.max_attempts", default: 6,
+        "How often a look-up is tried that the service refuses for want of quota (429) or can't answer now (5xx), 2, 4, 8, 16 "
+            + "and 32 s apart; then the work ends in an error."
+    ).within(1...6).at(.connection("crowdsec", "max_attempts"))
     static let removesStaleLabels = Setting<Bool>(
         "crowdsec.remove_stale_labels", default: false,
         "Take the label of a former reputation off again, where this connector had set it.")

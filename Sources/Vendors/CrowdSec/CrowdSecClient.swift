@@ -54,7 +54,8 @@ public struct CrowdSecClient: Sendable {
         self.time = time
     }
 
-    /// Looks one address up: at most six attempts, 2, 4, 8, 16 and 32 s apart, more where the server asks for it.
+    /// Looks one address up: as many attempts as the gate says, 2, 4, 8, 16 and 32 s apart, more where the server asks
+    /// for it.
     ///
     /// 429, 5xx and lost connections are worth another attempt. A 429 holds back every look-up of the key: one probes,
     /// the others wait for what it finds.
@@ -89,7 +90,7 @@ public struct CrowdSecClient: Sendable {
                 (failure, asked) = (error(failures), wait)
             }
             let wait = Backoff.wait(after: failures, asked: asked)
-            guard failures < Backoff.attempts, deadline.uptime.map({ time.uptime + wait < $0 }) ?? true else {
+            guard failures < gate.attempts, deadline.uptime.map({ time.uptime + wait < $0 }) ?? true else {
                 throw failure
             }
             do { try await time.sleep(for: wait) } catch { throw .cancelled }

@@ -7,7 +7,6 @@ import Synchronization
 ///
 /// Source: CrowdSec enrichment, 3.
 enum Backoff {
-    static let attempts = 6
     static let longestAsked: Duration = .seconds(60)
 
     /// 2, 4, 8, 16, 32 s, or what the server asks for where that is more, up to a minute.
@@ -54,10 +53,15 @@ public final class LookupGate: Sendable {
     private let state = Mutex(State())
     private let time: any TimeSource
     private let coolDown: Duration
+    /// Of one look-up; the same for all of the key, because they fail together.
+    let attempts: Int
 
-    /// - Parameter coolDown: how long look-ups fail at once after a spent quota has survived all attempts.
-    public init(time: any TimeSource = SystemTime(), coolDown: Duration = .seconds(900)) {
+    /// - Parameters:
+    ///   - attempts: of one look-up, the first included.
+    ///   - coolDown: how long look-ups fail at once after a spent quota has survived all attempts.
+    public init(time: any TimeSource = SystemTime(), attempts: Int = 6, coolDown: Duration = .seconds(900)) {
         self.time = time
+        self.attempts = max(1, attempts)
         self.coolDown = coolDown
     }
 
@@ -175,7 +179,7 @@ public final class LookupGate: Sendable {
             guard turn.isProbe || turn.series == state.series else { return false }
             state.series += 1
             state.refusals += 1
-            isExhausted = state.refusals >= Backoff.attempts
+            isExhausted = state.refusals >= attempts
             if isExhausted {
                 state.refusals = 0
                 state.phase = .open
@@ -188,7 +192,7 @@ public final class LookupGate: Sendable {
         }
         // One of those who wait for this probe is the next to sleep until the door opens.
         if turn.isProbe, !isExhausted { wake(.again) { _ in true } }
-        return !isExhausted && failures < Backoff.attempts
+        return !isExhausted && failures < attempts
     }
 
     private func handOver(reopeningAt moment: Duration) {

@@ -6,7 +6,7 @@ extension CodeReference {
         introduction: "The work of an enrichment that ends so shows the same text on the platform.",
         codes: [
             .init(
-                "crowdsec.quota", "The key's quota is spent; six attempts within a minute did not help.",
+                "crowdsec.quota", "The key's quota is spent; further attempts (CROWDSEC_MAX_ATTEMPTS) did not help.",
                 "Wait for tomorrow's tokens or a larger plan; raise CROWDSEC_CACHE_LIFETIME."),
             .init(
                 "crowdsec.refused", "CrowdSec refuses the request, in most cases the key (403).",
