@@ -11,6 +11,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from support.broker import Broker
 from support.bucket import ACCESS_KEY, REGION, SECRET_KEY, Bucket
 from support.enrichment import CONNECTOR, Enrichment, addresses, known_answer
@@ -294,6 +296,7 @@ def test_bundles_wait_for_a_person_in_a_draft_or_workbench(enrichment: Enrichmen
 
 
 # covers: bus:whole bus:directory bus:organizations key:CONNECTOR_BUNDLE_FORM key:CONNECTOR_SEND_TO_DIRECTORY
+# covers: key:CONNECTOR_SEND_TO_DIRECTORY_PATH
 def test_whole_bundles_files_and_shared_organizations(enrichment: Enrichment, tmp_path: Path) -> None:
     folder = tmp_path / "bundles"
     folder.mkdir()
@@ -337,25 +340,34 @@ def test_nothing_is_sent_where_the_work_is_gone_or_the_queue_is_off(enrichment: 
     assert enrichment.bundles() == [] and enrichment.opencti.calls("workEdit") == edits
 
 
-# covers: bus:s3 key:CONNECTOR_SEND_TO_S3
-def test_bundles_lie_in_a_bucket_signed_and_for_as_long_as_wanted(enrichment: Enrichment) -> None:
-    old = {"connectors/crowdsec-20200101-000000-1.json": ("2020-01-01T00:00:00.000Z", b"{}"),
-           "connectors/another-20200101-000000-1.json": ("2020-01-01T00:00:00.000Z", b"{}")}
+# Each of them differs from what the platform names, and a wrong one is refused.
+# covers: bus:s3 key:CONNECTOR_SEND_TO_S3 key:CONNECTOR_SEND_TO_S3_BUCKET key:CONNECTOR_SEND_TO_S3_FOLDER
+# covers: key:CONNECTOR_SEND_TO_S3_RETENTION key:S3_ENDPOINT key:S3_PORT key:S3_USE_SSL key:S3_ACCESS_KEY
+# covers: key:S3_SECRET_KEY key:S3_BUCKET_REGION
+@pytest.mark.parametrize("changes, folder, retention_ends", [
+    ({}, "connectors/", True),
+    ({"CONNECTOR_SEND_TO_S3_FOLDER": "from/sallyport/", "CONNECTOR_SEND_TO_S3_RETENTION": "10000"}, "from/sallyport/", False),
+    ({"CONNECTOR_SEND_TO_S3_FOLDER": ".", "CONNECTOR_SEND_TO_S3_RETENTION": "0"}, "", False),
+])
+def test_bundles_lie_in_a_bucket_signed_and_for_as_long_as_wanted(
+        changes: dict[str, str], folder: str, retention_ends: bool, enrichment: Enrichment) -> None:
+    ours, others = f"{folder}crowdsec-20200101-000000-1.json", f"{folder}another-20200101-000000-1.json"
+    old = {ours: ("2020-01-01T00:00:00.000Z", b"{}"), others: ("2020-01-01T00:00:00.000Z", b"{}")}
     with Bucket(dict(old)) as bucket:
         enrichment.start(
             CONNECTOR_SEND_TO_S3="true", CONNECTOR_SEND_TO_S3_BUCKET="intel", S3_ENDPOINT="127.0.0.1",
             S3_PORT=str(bucket.port), S3_USE_SSL="false", S3_ACCESS_KEY=ACCESS_KEY, S3_SECRET_KEY=SECRET_KEY,
-            S3_BUCKET_REGION=REGION)
+            S3_BUCKET_REGION=REGION, **changes)
         [identity] = prepared(enrichment, ["45.0.0.9"])
 
         [work] = enrichment.ask([identity])
 
         enrichment.finished([work])
         assert bucket.refused == []
-        assert "connectors/another-20200101-000000-1.json" in bucket.objects, "another connector's is not ours to delete"
+        assert others in bucket.objects, "another connector's is not ours to delete"
+        assert (ours not in bucket.objects) == retention_ends
         [key] = set(bucket.objects) - set(old)
-        assert len(bucket.objects) == 2, "the old one of ours is gone"
-        assert key.startswith("connectors/crowdsec-20")
+        assert key.startswith(f"{folder}crowdsec-20")
         content = json.loads(bucket.objects[key][1])
         assert content["bundle_type"] == "S3_BUNDLE" and len(content["bundle"]["objects"]) == 4
 

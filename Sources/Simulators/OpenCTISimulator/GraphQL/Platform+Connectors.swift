@@ -142,7 +142,7 @@ extension Platform {
             "dead_letter_routing": queue("dead_letter_routing"),
             "s3": [
                 "endpoint": .string(configuration.storageHost), "port": .int(configuration.storagePort),
-                "use_ssl": false, "bucket_name": "opencti-bucket",
+                "use_ssl": true, "bucket_name": "opencti-bucket",
                 "bucket_region": "us-east-1", "access_key": "simulated", "secret_key": "simulated",
             ],
         ]
