@@ -51,6 +51,8 @@ private final class Pushed: ResponseBody {
     private func server(_ handler: @escaping RequestHandler) throws -> WebServer {
         var configuration = WebServer.Configuration()
         configuration.threads = 1
+        // A busy machine may let a test wait between two requests.
+        configuration.idleTimeout = .seconds(3600)
         return try WebServer(configuration, handler: handler)
     }
 

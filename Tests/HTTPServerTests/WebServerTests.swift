@@ -12,6 +12,8 @@ import Testing
         var configuration = WebServer.Configuration()
         configuration.threads = 1
         configuration.address = address
+        // A busy machine may let a test wait between two requests.
+        configuration.idleTimeout = .seconds(3600)
         configuration.maxBodyBytes = maxBody
         configuration.maxHeaderBytes = maxHeader
         return try WebServer(configuration, time: time, handler: handler)
