@@ -43,6 +43,7 @@ import Testing
             switch error {
             case .integrity(let reason): return reason
             case .tooLarge: return "too large"
+            case .bomb(let ratio): return "more than \(ratio) times"
             case .spool(let reason): return "spool: \(reason)"
             }
         } catch { return "\(error)" }
@@ -108,6 +109,29 @@ import Testing
             await refusal(zip.bytes, sha256: zip.name) == "size or CRC are not those that it declares")
         let stored = ZipText(hash(zeros), zeros)
         #expect(await refusal(stored.bytes, sha256: stored.name, .init(contentBytes: 99_999)) == "too large")
+    }
+
+    // covers: triage:archive_bomb
+    @Test func `refuses what is packed as no program is, declared or not, and takes malware blown up with zeros`()
+        async throws
+    {
+        let zeros = [UInt8](repeating: 0, count: 3 << 20)
+        var bomb = ZipText(hash(zeros), zeros)
+        bomb.method = 8
+        bomb.packed = ZipText.deflated(zeros)
+        #expect(await refusal(bomb.bytes, sha256: bomb.name) == "more than 1000 times")
+        bomb.declared = 5
+        #expect(await refusal(bomb.bytes, sha256: bomb.name) == "more than 1000 times")
+        let small = Array(zeros.prefix(1 << 20))
+        var harmless = ZipText(hash(small), small)
+        harmless.method = 8
+        harmless.packed = ZipText.deflated(small)
+        #expect(await refusal(harmless.bytes, sha256: harmless.name) == nil)
+        let program = (0..<1000).map { UInt8(truncatingIfNeeded: ($0 &* $0) >> 3) } + zeros
+        var pumped = ZipText(hash(program), program)
+        pumped.method = 8
+        pumped.packed = ZipText.deflated(program)
+        #expect(await refusal(pumped.bytes, sha256: pumped.name) == nil)
     }
 
     // covers: triage:archive_size

@@ -31,13 +31,15 @@ struct MemberReader: ~Copyable {
     /// The next piece; `nil` after the last one, once everything fits together.
     ///
     /// - Throws: ``ArchiveError/integrity(reason:)`` for a wrong password, broken data, another size or CRC than declared;
-    ///   ``ArchiveError/tooLarge(limit:)`` as soon as the content passes the limit, whatever was declared.
+    ///   ``ArchiveError/tooLarge(limit:)`` and ``ArchiveError/bomb(ratio:)`` as soon as the content passes the limit, whatever
+    ///   was declared.
     mutating func next(_ spool: borrowing Spool) throws(ArchiveError) -> [UInt8]? {
         if !hasBegun { try begin(spool) }
         while true {
             if let piece = try produce(spool), !piece.isEmpty {
                 made += Int64(piece.count)
                 guard made <= limit else { throw .tooLarge(limit: limit) }
+                guard made <= member.bombLimit else { throw .bomb(ratio: Member.greatestRatio) }
                 crc = piece.withUnsafeBufferPointer { crc32_z(crc, $0.baseAddress, $0.count) }
                 return piece
             }

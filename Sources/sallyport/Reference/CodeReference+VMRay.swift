@@ -32,6 +32,9 @@ extension CodeReference {
                 "sample.too_large", "The sample declares, or unpacks to, more than VMRAY_MAX_SAMPLE_SIZE.",
                 "Raise it if VMRay takes such files; then `sallyport triage SHA256`."),
             .init(
+                "sample.bomb", "The sample's archive unpacks to more than a thousand times its size, as zip bombs do.",
+                "Nothing was submitted. Look at the file on its host."),
+            .init(
                 "sample.spool", "The encrypted archive could not be kept while the sample was checked.",
                 "Look at VMRAY_DOWNLOAD_DIR: permissions and free space."),
             .init(
@@ -42,7 +45,7 @@ extension CodeReference {
                 "What Falcon gave was not the sample, three runs in a row. It was not submitted.",
                 "Look whether a proxy changes downloads; then `sallyport dlq retry`."),
             .init(
-                "triage.too_large", "The sample is larger than VMRAY_MAX_SAMPLE_SIZE.",
+                "triage.too_large", "The sample is larger than VMRAY_MAX_SAMPLE_SIZE, or its archive is a zip bomb.",
                 "Raise it if VMRay takes such files; then `sallyport dlq retry`."),
             .init(
                 "triage.submit_failed", "VMRay did not take the sample, three runs in a row.",

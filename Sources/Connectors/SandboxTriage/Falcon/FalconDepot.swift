@@ -55,7 +55,7 @@ extension SampleRefusal {
     fileprivate init(_ error: ArchiveError) {
         switch error {
         case .integrity: self.init(outcome: .integrityFailed, reason: error.description)
-        case .tooLarge: self.init(outcome: .tooLarge, reason: error.description)
+        case .tooLarge, .bomb: self.init(outcome: .tooLarge, reason: error.description)
         case .spool: self.init(outcome: .downloadFailed, reason: error.description)
         }
     }

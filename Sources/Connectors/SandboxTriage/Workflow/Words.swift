@@ -25,7 +25,7 @@ extension SampleOutcome {
         case .none: "VMRay gives no verdict."
         case .downloadFailed: "Falcon does not give the sample."
         case .integrityFailed: "What Falcon gave is not the sample, or its archive is broken; it was not submitted."
-        case .tooLarge: "The sample is larger than VMRAY_MAX_SAMPLE_SIZE."
+        case .tooLarge: "The sample is larger than VMRAY_MAX_SAMPLE_SIZE, or its archive is a zip bomb."
         case .submitFailed: "VMRay does not take the sample."
         case .analysisTimeout: "The analysis did not end within VMRAY_ANALYSIS_JOB_TIMEOUT."
         case .noSampleAfterAnalysis: "VMRay shows no result although the submission has ended."
