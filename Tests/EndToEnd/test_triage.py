@@ -242,6 +242,21 @@ def test_check_names_each_scope_with_what_needs_it(triage: Triage) -> None:
     assert any("VMRAY_API_KEY" in line["text"] for line in refused.json_lines if line["verdict"] == "problem")
 
 
+# covers: triage:check_quota
+def test_check_says_what_may_be_submitted_and_what_can_not_be_known(triage: Triage) -> None:
+    def line() -> tuple[str, str]:
+        said = triage.command("check", "--json")
+        assert said.status == 0, said.out
+        [found] = [line for line in said.json_lines if "submissions" in line["text"]]
+        return found["verdict"], found["text"]
+    triage.vmray.settings(quota=5)
+    assert line()[0] == "ok" and "0 of 5 submissions are used" in line()[1] and "no call tells" in line()[1]
+    triage.vmray.settings(quota=0)
+    assert line()[0] == "warning" and "Nothing can be submitted" in line()[1]
+    triage.vmray.fault("status", 404, path="/rest/api_key/quota")
+    assert line()[0] == "ok" and not triage.vmray.submissions()
+
+
 # covers: triage:exit_codes
 def test_a_single_run_says_how_it_went(triage: Triage) -> None:
     assert triage.run(VMRAY_API_KEY="wrong").process.returncode == 4

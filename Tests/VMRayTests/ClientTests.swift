@@ -19,6 +19,19 @@ import Testing
         #expect(service.transport.requests.count == 6)
     }
 
+    // covers: vmray:call_quota
+    @Test(arguments: [
+        (#"{"quota_limit":10,"used_quota":10}"#, Int64?.some(10), true),
+        (#"{"quota_limit":10,"used_quota":9}"#, 10, false),
+        (#"{"quota_limit":null,"used_quota":9}"#, nil, false),
+    ])
+    func `reads what the key may still submit`(_ data: String, _ limit: Int64?, _ isSpent: Bool) async throws {
+        let service = try Service([.status(200, #"{"result":"ok","data":\#(data)}"#)])
+        let quota = try await service.client.quota()
+        #expect(quota.limit == limit && quota.isSpent == isSpent)
+        #expect(service.paths == ["/rest/api_key/quota"])
+    }
+
     // covers: vmray:rule_retry_after
     @Test func `waits as long as the server asks, a minute at most`() async throws {
         func refusal(_ seconds: String) -> ScriptedTransport.Answer { .status(429, headers: ["Retry-After": seconds]) }

@@ -61,11 +61,29 @@ extension SandboxTriageConnector {
         await probe("look-ups by hash", report) { () async throws(VMRayError) in
             _ = try await vmray.samples(sha256: String(repeating: "0", count: 64))
         }
+        await checkSubmissions(vmray, report)
         if vmray.configuration.keyType == .report {
             await probe("IOC lists, for indicators besides the sample's own hash", report) {
                 () async throws(VMRayError) in
                 _ = try await vmray.iocs(of: 0, verdict: "malicious")
             }
+        }
+    }
+
+    /// Nothing but a submission shows the right to submit; what can be asked is how many are left.
+    private func checkSubmissions(_ vmray: VMRayClient, _ report: @Sendable (CheckLine) -> Void) async {
+        let remark = "Whether the key may submit at all, no call tells: the first sample that is submitted shows it."
+        do throws(VMRayError) {
+            let quota = try await vmray.quota()
+            let text = "\(quota.used) of \(quota.limit.map { String($0) } ?? "any number of") submissions are used."
+            if quota.isSpent {
+                report(
+                    .init(.warning, "vmray.quota", text + " Nothing can be submitted before it is raised or renewed."))
+            } else {
+                report(.init(.ok, "vmray.quota", text + " " + remark))
+            }
+        } catch {
+            report(.init(.ok, "vmray.quota", "VMRay does not tell how many submissions are left. " + remark))
         }
     }
 

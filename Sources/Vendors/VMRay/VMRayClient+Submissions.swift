@@ -110,6 +110,18 @@ extension VMRayClient {
         return .accepted(submission)
     }
 
+    /// How many submissions the key allows, and how many it has had. Not every version of the server has the call.
+    ///
+    /// `GET /rest/api_key/quota` → `{"quota_limit": 1000, "used_quota": 12}`. Source: the VMRay module of Sekoia.io's
+    /// automation library.
+    public func quota() async throws(VMRayError) -> VMRayQuota {
+        let call = VMRayCall("/rest/api_key/quota", "vmray.quota")
+        guard let quota = VMRayQuota(try await fetch(call).data) else {
+            throw .malformed(operation: call.operation, reason: "it is no quota")
+        }
+        return quota
+    }
+
     /// `GET /rest/submission/<id>`
     public func submission(_ id: VMRayID) async throws(VMRayError) -> VMRaySubmission {
         let call = VMRayCall("/rest/submission/\(id)", "vmray.submission")

@@ -55,6 +55,22 @@ public struct VMRaySubmission: Sendable, Hashable {
     }
 }
 
+/// What a key may submit.
+public struct VMRayQuota: Sendable, Hashable {
+    /// `nil`: any number.
+    public var limit: Int64?
+    public var used: Int64
+
+    public var isSpent: Bool { limit.map { used >= $0 } ?? false }
+
+    /// `nil` when it does not say how many were used.
+    public init?(_ json: JSONValue) {
+        guard let used = json["used_quota"]?.int else { return nil }
+        self.used = used
+        limit = json["quota_limit"]?.int
+    }
+}
+
 /// One analyser's run over a submission.
 public struct VMRayAnalysis: Sendable, Hashable {
     public var id: VMRayID
