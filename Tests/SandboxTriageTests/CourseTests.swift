@@ -93,6 +93,91 @@ import VMRay
         for number in 0..<6 { #expect(try await rig.book.record(Self.hash(number))?.attempts == 0) }
     }
 
+    // covers: triage:report_slots
+    @Test(.timeLimit(.minutes(5))) func `those that wait to be told again hold up nobody`() async throws {
+        let rig = try await Rig(known: "suspicious", isJumping: false)
+        let refused = Recorder<String>()
+        let told = Recorder<String>()
+        await rig.answerFalcon { call in
+            guard call.method == "PATCH", let id = call.body?["composite_ids"]?[0]?.string else { return nil }
+            if id != "c:ind:h8:8", !refused.elements.contains(id) {
+                refused.append(id)
+                return .status(429, headers: ["Retry-After": "30"], #"{"errors":[{"code":429,"message":"later"}]}"#)
+            }
+            told.append(id)
+            return nil
+        }
+        // The ninth comes when the eight others wait, as many as may be reported at once.
+        await rig.holdVMRay { hash in
+            if hash == Self.hash(8) { await rig.time.waitForSleepers(8) }
+        }
+        var alerts: [String: [AlertFact]] = [:]
+        for number in 0..<9 { alerts[Self.hash(number)] = Self.alerts(number..<number + 1) }
+        async let summary = rig.run(alerts)
+        await told.wait(for: 1)
+        #expect(told.elements == ["c:ind:h8:8"])
+        await rig.time.waitForSleepers(8)
+        rig.time.advance(by: .seconds(30))
+        #expect(try await summary.outcomes == [.suspicious: 9])
+        #expect(Set(told.elements).count == 9 && told.elements.count == 9)
+    }
+
+    // covers: triage:never_reopens
+    @Test func `what an analyst has closed during the analysis stays closed`() async throws {
+        let rig = try await Rig(known: "malicious")
+        let statuses = Recorder<String>()
+        await rig.answerFalcon { call in
+            if call.path == "/alerts/entities/alerts/v2" {
+                return .status(
+                    200, #"{"meta":{},"resources":[{"composite_id":"c:ind:h0:0","status":"closed"}],"errors":[]}"#)
+            }
+            guard call.path == "/alerts/entities/alerts/v3" else { return nil }
+            let status = call.body?["action_parameters"]?.array?.first { $0["name"]?.string == "update_status" }
+            for id in (call.body?["composite_ids"]?.array ?? []).compactMap(\.string) {
+                statuses.append("\(id) \(status?["value"]?.string ?? "as it is")")
+            }
+            return nil
+        }
+        #expect(try await rig.run([Self.hash(1): Self.alerts(0..<2)]).isComplete)
+        #expect(Set(statuses.elements) == ["c:ind:h0:0 as it is", "c:ind:h1:1 in_progress"])
+        #expect(statuses.elements.count == 2)
+    }
+
+    // covers: triage:contain_groups
+    @Test func `a host with a group that nobody can name is not contained`() async throws {
+        let rig = try await Rig(known: "malicious")
+        rig.policy.containLevels = [.malicious]
+        let contained = Recorder<String>()
+        await rig.answerFalcon { call in
+            switch call.path {
+            case "/devices/entities/devices/v2":
+                return .status(
+                    200,
+                    #"{"meta":{},"resources":[{"device_id":"h0","hostname":"a","groups":["g1"]},"#
+                        + #"{"device_id":"h1","hostname":"b","groups":["g2"]}],"errors":[]}"#)
+            case "/devices/entities/host-groups/v1":
+                return .status(200, #"{"meta":{},"resources":[{"id":"g1","name":"Desktops"}],"errors":[]}"#)
+            case "/devices/entities/devices-actions/v2":
+                for id in (call.body?["ids"]?.array ?? []).compactMap(\.string) { contained.append(id) }
+                return nil
+            default: return nil
+            }
+        }
+        let summary = try await rig.run([Self.hash(1): Self.alerts(0..<2)], neverContain: ["critical servers"])
+        #expect(contained.elements == ["h0"] && summary.vetoed == 1)
+    }
+
+    // covers: triage:contain_restart
+    @Test func `a restart forgets neither the hour's count nor the breaker`() async throws {
+        let rig = try await Rig(known: "malicious")
+        rig.policy.containLevels = [.malicious]
+        let first = try await rig.run([Self.hash(1): Self.alerts(0..<2)], ceiling: 3)
+        // Another start over the same state.
+        let second = try await rig.run([Self.hash(2): Self.alerts(2..<4)], ceiling: 3)
+        let third = try await rig.run([Self.hash(3): Self.alerts(4..<5)], ceiling: 100)
+        #expect([first.vetoed, second.vetoed, third.vetoed] == [0, 1, 1])
+    }
+
     // covers: triage:watermark
     @Test func `facts and watermark are one transaction, and what comes again changes nothing`() async throws {
         let rig = try await Rig(known: "clean")
@@ -131,11 +216,12 @@ private final class Rig: Sendable {
     private struct Script {
         var watch: (@Sendable (Call, SampleBook) async -> Void)?
         var answer: (@Sendable (Call) -> ScriptedTransport.Answer?)?
+        var hold: (@Sendable (String) async -> Void)?
         var submitted: [String: Int] = [:]
         var policy = TriagePolicy()
     }
 
-    let time = TestTime(jumping: true)
+    let time: TestTime
     let book: SampleBook
     let depot = CountingDepot()
     private let store: SQLiteStore
@@ -150,7 +236,8 @@ private final class Rig: Sendable {
     }
 
     /// - Parameter known: the verdict of every sample, without a submission; `nil`: they are unknown.
-    init(known: String?, transfers: Int = 2, quota: Int? = nil) async throws {
+    init(known: String?, transfers: Int = 2, quota: Int? = nil, isJumping: Bool = true) async throws {
+        time = TestTime(jumping: isJumping)
         self.known = known
         self.transfers = transfers
         self.quota = quota
@@ -166,19 +253,29 @@ private final class Rig: Sendable {
         script.withLock { $0.answer = answer }
     }
 
-    func run(_ alerts: [String: [AlertFact]]) async throws -> RunSummary {
+    /// Keeps VMRay's answers about a sample back.
+    func holdVMRay(_ hold: @escaping @Sendable (String) async -> Void) async { script.withLock { $0.hold = hold } }
+
+    func run(
+        _ alerts: [String: [AlertFact]], neverContain: [String] = [], ceiling: Int = 100
+    ) async throws -> RunSummary {
         _ = try await book.add(alerts: alerts, files: [:])
         let falcon = try FalconClient(
             transport: ScriptedTransport { [self] recorded in await answer(recorded) },
             credentials: FalconCredentials(clientID: "id", clientSecret: { Secret("s") }, memberCID: nil),
             baseURL: "https://falcon.example", userAgent: "test", timeout: .seconds(60), time: time)
         let vmray = VMRayClient(
-            transport: ScriptedTransport { [self] recorded in answerVMRay(recorded) },
+            transport: ScriptedTransport { [self] recorded in
+                let hold = script.withLock { $0.hold }
+                await hold?(recorded.request.url.split(separator: "/").last.map(String.init) ?? "")
+                return answerVMRay(recorded)
+            },
             configuration: try VMRayClient.Configuration(key: Secret("k")), time: time)
         let parts = TriageParts(
             policy: policy, options: SubmissionOptions(), falcon: falcon, detections: FileDetections(falcon),
             vmray: vmray, depot: depot, book: book,
-            containment: try await ContainmentDesk(falcon, book, neverContain: [], ceiling: 100, time: time),
+            containment: try await ContainmentDesk(
+                falcon, book, neverContain: neverContain, ceiling: ceiling, time: time),
             guards: .standard, events: TriageEvents(log: .silent, metrics: Metrics(), flow: "triage"),
             limits: StepLimits(transfers: transfers), time: time)
         let run = TriageRun(parts: parts, sources: [], timeSpan: .seconds(60))

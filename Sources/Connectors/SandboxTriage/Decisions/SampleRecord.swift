@@ -97,7 +97,7 @@ struct SampleRecord: Sendable, Hashable {
     var attempts = 0
     var alerts: [AlertFact] = []
     var files: [QuarantineFact] = []
-    /// Before the request that submits is sent.
+    /// Set before the request that submits is sent, and until it is answered.
     var submitStarted: Instant?
     var submissionID: Int64?
     var submittedAt: Instant?
@@ -154,6 +154,7 @@ struct SampleRecord: Sendable, Hashable {
         guard isNew, stage == .done else { return }
         // The submission stays: the verdict is that of its analyses, failed ones included.
         stage = .found
+        attempts = 0
         submittedAt = nil
         runningSince = nil
         findings?.otherHosts = nil
@@ -162,9 +163,20 @@ struct SampleRecord: Sendable, Hashable {
     /// Opens it again for what a guard had forbidden, after a person has approved.
     mutating func approve() {
         let vetoed = effects.filter { if case .vetoed = $0.value { true } else { false } }
-        guard !vetoed.isEmpty, stage == .done else { return }
+        guard !vetoed.isEmpty else { return }
         for key in vetoed.keys { effects[key] = nil }
-        stage = .verdict
+        // One whose effects are still tried takes them up by itself, and one that is put aside when a person asks for it.
+        if stage == .done { stage = .verdict }
+    }
+
+    /// How alerts stand now, by composite id.
+    mutating func see(_ statuses: [String: String]) {
+        alerts = alerts.map { alert in
+            guard let status = statuses[alert.compositeID] else { return alert }
+            return AlertFact(
+                compositeID: alert.compositeID, product: alert.product, link: alert.link, status: status,
+                host: alert.host)
+        }
     }
 
     /// Takes up again what was parked, because a person asks for it: every deadline and count begins anew.
@@ -176,6 +188,8 @@ struct SampleRecord: Sendable, Hashable {
         switch outcome {
         case .effectsFailed where findings != nil: stage = .verdict
         case .analysisTimeout where submissionID != nil: stage = .submitted
+        // A submission may have arrived whose answer was lost.
+        case .lookUpFailed where submitStarted != nil, .submitFailed where submitStarted != nil: stage = .submitting
         default: stage = .found
         }
     }

@@ -47,6 +47,8 @@ struct SampleTriage {
     let policy: TriagePolicy
     private var step: Step
     private var isResubmission = false
+    /// When a submission whose answer was lost was begun, by VMRay's clock. Never stored: it would be moved again.
+    private var earliestSubmission: Instant?
     private var hasReanalyzed = false
     /// The answer to a submission of this run was lost once.
     private var hasLostAnswer = false
@@ -111,8 +113,9 @@ struct SampleTriage {
             return
         }
         if record.stage == .submitting, let started = record.submitStarted {
-            let shift = date.map { now.duration(to: $0) }
-            record.submitStarted = shift.map { started.advanced(by: $0) } ?? started.advanced(by: .seconds(-300))
+            let shift = date.map { now.duration(to: $0) } ?? .seconds(-300)
+            // Both times are told to the second.
+            earliestSubmission = started.advanced(by: shift - .seconds(1))
             let isUsable = Self.hasVerdict(sample) && policy.resubmittedVerdicts == nil
             step = isUsable ? .result : .list(sample)
             return
@@ -134,9 +137,7 @@ struct SampleTriage {
     mutating func found(submissions: [VMRaySubmission], at now: Instant) {
         guard case .list(let sample) = step else { return }
         let byAge = submissions.sorted { ($0.created?.milliseconds ?? 0) < ($1.created?.milliseconds ?? 0) }
-        if record.stage == .submitting, let started = record.submitStarted {
-            // Both times are told to the second.
-            let earliest = started.advanced(by: .seconds(-1))
+        if record.stage == .submitting, let earliest = earliestSubmission {
             if let ours = byAge.last(where: { $0.created.map { $0 >= earliest } ?? false }) {
                 return adopt(ours, at: now)
             }
@@ -144,12 +145,18 @@ struct SampleTriage {
         if !Self.hasVerdict(sample), let running = byAge.last(where: { !$0.isFinished }) {
             return adopt(running, at: now)
         }
-        step = record.stage == .submitting ? .download : .result
+        guard record.stage == .submitting else {
+            step = .result
+            return
+        }
+        isResubmission = Self.hasVerdict(sample)
+        step = .download
     }
 
     private mutating func adopt(_ submission: VMRaySubmission, at now: Instant) {
         record.stage = .submitted
         record.submissionID = submission.id
+        record.submitStarted = nil
         record.submittedAt = now
         record.runningSince = nil
         step = .poll
@@ -177,6 +184,9 @@ struct SampleTriage {
 
     mutating func submitted(_ outcome: SubmissionOutcome, at now: Instant) {
         guard case .submit = step else { return }
+        // Answered: nothing is on its way that nobody knows of. A second one is begun at once.
+        let started = record.submitStarted
+        record.submitStarted = nil
         switch outcome {
         case .accepted(let submission), .noJobs(let submission?, _): adopt(submission, at: now)
         case .noJobs(nil, .some):
@@ -185,6 +195,7 @@ struct SampleTriage {
         case .noJobs(nil, nil):
             if isResubmission, !hasReanalyzed {
                 hasReanalyzed = true
+                record.submitStarted = started
                 step = .submit(reanalyze: true)
             } else {
                 lookForOutcome = .submitFailed
@@ -198,7 +209,8 @@ struct SampleTriage {
     /// Nobody knows whether the submission arrived: VMRay is asked before it is sent again, and then only once.
     mutating func lostSubmission() {
         guard case .submit = step else { return }
-        guard !hasLostAnswer else { return fail(.submitFailed) }
+        // It may have arrived all the same: the next run looks for it first.
+        guard !hasLostAnswer else { return fail(.submitFailed, stage: .submitting) }
         hasLostAnswer = true
         step = .lookUp
     }
@@ -210,6 +222,7 @@ struct SampleTriage {
         default: return
         }
         record.stage = .found
+        record.submitStarted = nil
         record.outcome = .quota
         step = .ended(.quota)
     }
@@ -217,7 +230,8 @@ struct SampleTriage {
     /// VMRay gives no usable answer to what is asked now.
     mutating func refused() {
         switch step {
-        case .lookUp, .list: fail(.lookUpFailed)
+        // Whether a submission has arrived is then still to be found out.
+        case .lookUp, .list: fail(.lookUpFailed, stage: record.stage == .submitting ? .submitting : .failed)
         case .submit: fail(.submitFailed)
         case .result: fail(.noSampleAfterAnalysis)
         default: return
@@ -303,8 +317,8 @@ struct SampleTriage {
 
     // MARK: Failures
 
-    private mutating func fail(_ outcome: SampleOutcome) {
-        countFailure(outcome, stage: .failed)
+    private mutating func fail(_ outcome: SampleOutcome, stage: Stage = .failed) {
+        countFailure(outcome, stage: stage)
         step = .ended(outcome)
     }
 
@@ -371,6 +385,9 @@ extension SampleTriage {
         permitted.formUnion(hosts)
         for (host, reason) in vetoes { record.effects[EffectKey("contain:\(host)")] = .vetoed(reason) }
     }
+
+    /// How alerts stand now: what an analyst has closed meanwhile is not opened again.
+    mutating func saw(statuses: [String: String]) { record.see(statuses) }
 
     /// A guard forbids an indicator.
     mutating func vetoed(_ indicator: TriageIndicator, reason: String) {

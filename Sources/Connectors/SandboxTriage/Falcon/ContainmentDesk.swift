@@ -41,20 +41,32 @@ actor ContainmentDesk {
     ///
     /// - Throws: ``FalconError`` when hosts can't be told from those that are never contained; ``StorageError``.
     func vetoes(_ hosts: [String], for sha256: String) async throws -> [String: String] {
-        let known = asksForHosts ? try await describe(hosts) : [:]
+        let (known, unnamed) = asksForHosts ? try await describe(hosts) : ([:], [])
         var vetoes: [String: String] = [:]
         var judged: [ContainmentGuard.Host] = []
         for id in hosts {
             if asksForHosts, known[id] == nil {
                 vetoes[id] = "never_contain: Falcon does not know the host"
+            } else if unnamed.contains(id) {
+                vetoes[id] = "never_contain: Falcon does not name a group of the host"
             } else {
                 judged.append(known[id] ?? ContainmentGuard.Host(id: id, name: "", groups: []))
             }
         }
         vetoes.merge(rule.vetoes(judged, at: time.now)) { first, _ in first }
         if vetoes.values.contains(ContainmentGuard.ceilingReason) { held.insert(sha256) }
-        try await book.setValues([Self.stored: text])
+        try await keep()
         return vetoes
+    }
+
+    /// Returns when the store holds what stands here. Writes of two samples may arrive in either order, so each looks
+    /// whether its own was the last word.
+    private func keep() async throws(StorageError) {
+        var written: String
+        repeat {
+            written = text
+            try await book.setValues([Self.stored: written])
+        } while written != text
     }
 
     /// Takes up an approval: the samples that were held back are opened again, then the count begins anew.
@@ -82,8 +94,11 @@ actor ContainmentDesk {
         return state.text
     }
 
-    /// Names and groups by agent id; unknown hosts are missing.
-    private func describe(_ hosts: [String]) async throws(FalconError) -> [String: ContainmentGuard.Host] {
+    /// Names and groups by agent id; unknown hosts are missing. And the hosts with a group that has no name: it may be the one
+    /// that is never contained.
+    private func describe(
+        _ hosts: [String]
+    ) async throws(FalconError) -> ([String: ContainmentGuard.Host], unnamed: Set<String>) {
         var devices: [FalconDevice] = []
         for start in stride(from: 0, to: hosts.count, by: 500) {
             let part = Array(hosts[start..<min(start + 500, hosts.count)])
@@ -96,11 +111,13 @@ actor ContainmentDesk {
             for group in try await falcon.hostGroups(part) { names[group.id] = group.name }
         }
         var known: [String: ContainmentGuard.Host] = [:]
+        var unnamed: Set<String> = []
         for device in devices {
             guard let id = device.deviceID else { continue }
+            if device.groups.contains(where: { names[$0] == nil }) { unnamed.insert(id) }
             let groups = device.groups + device.groups.compactMap { names[$0] }
             known[id] = ContainmentGuard.Host(id: id, name: device.hostname ?? "", groups: groups)
         }
-        return known
+        return (known, unnamed)
     }
 }

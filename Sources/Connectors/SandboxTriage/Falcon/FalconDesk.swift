@@ -119,6 +119,16 @@ struct FalconDesk: Sendable {
         }
     }
 
+    /// How alerts stand now, by id; unknown ones are missing.
+    func statuses(_ ids: [String]) async throws(FalconError) -> [String: String] {
+        var statuses: [String: String] = [:]
+        for start in stride(from: 0, to: ids.count, by: FalconClient.maxAlerts) {
+            let part = Array(ids[start..<min(start + FalconClient.maxAlerts, ids.count)])
+            for alert in try await detections.detections(part) { statuses[alert.id] = alert.status }
+        }
+        return statuses
+    }
+
     /// Which of them exist, whoever made them.
     func existing(_ indicators: [TriageIndicator]) async throws(FalconError) -> [TriageIndicator] {
         var found: Set<TriageIndicator> = []

@@ -98,6 +98,15 @@ extension SampleCourse {
             }
             return triage.applied(effect)
         }
+        if let part = unsure {
+            unsure = nil
+            do throws(FalconError) {
+                return triage.checked(part, applied: try await desk.applied(part))
+            } catch {
+                return try await giveUp(effect, error)
+            }
+        }
+        if case .alertUpdate(_, _, .some, _) = effect, !knowsStatuses { return try await readStatuses(before: effect) }
         let part = effect.first(min(largestPart, FalconDesk.limit(of: effect)))
         triage.willApply(part)
         // The intent is durable before the call: after a crash it is looked for at Falcon.
@@ -138,16 +147,21 @@ extension SampleCourse {
         }
     }
 
-    /// Looks whether it happened and sends it again, a few times.
+    /// Sends it again after a pause, a few times; where it may have happened, that is looked for first.
     private mutating func retry(_ effect: Effect, _ part: Effect, _ error: FalconError) async throws {
         tries += 1
         guard error.isRetryable, tries < Self.attempts else { return try await giveUp(effect, error) }
         parts.events.failed(sha256, at: part.name, error)
-        let pause = max(.seconds(1 << (tries - 1)), min(error.retryAfter ?? .zero, .seconds(60)))
-        await run.stop.wait(atMost: pause, on: parts.time)
-        guard error.isOutcomeUnknown else { return }
+        pause = max(.seconds(1 << (tries - 1)), min(error.retryAfter ?? .zero, .seconds(60)))
+        if error.isOutcomeUnknown { unsure = part }
+    }
+
+    /// An analysis takes its time: what an analyst has closed since the alerts were read must not be opened again.
+    private mutating func readStatuses(before effect: Effect) async throws {
+        let ids = triage.record.alerts.map(\.compositeID).sorted()
         do throws(FalconError) {
-            triage.checked(part, applied: try await desk.applied(part))
+            triage.saw(statuses: try await desk.statuses(ids))
+            knowsStatuses = true
         } catch {
             try await giveUp(effect, error)
         }

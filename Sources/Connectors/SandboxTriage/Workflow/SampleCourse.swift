@@ -59,6 +59,12 @@ struct SampleCourse {
     var tries = 0
     /// Smaller after a refusal, to find the part that is refused.
     var largestPart = Int.max
+    /// After a failure Falcon is left alone for so long, with the place given to others.
+    var pause: Duration?
+    /// Sent, with no answer: looked for before it is sent again.
+    var unsure: Effect?
+    /// The alerts' statuses have been read again in this run.
+    var knowsStatuses = false
 
     init(_ record: SampleRecord, _ parts: TriageParts, _ run: RunState) {
         self.parts = parts
@@ -158,6 +164,9 @@ struct SampleCourse {
             if !run.stop.isRaised { triage.waited() }
         case .findExisting, .check, .permit, .apply, .findHosts:
             try await within(parts.limits.report) { try await $0.report(action) }
+            guard let pause else { return }
+            self.pause = nil
+            await run.stop.wait(atMost: pause, on: parts.time)
         case .end: return
         }
     }
