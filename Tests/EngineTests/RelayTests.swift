@@ -108,6 +108,28 @@ private func numbers(_ batch: RelayBatch) -> [Int] {
         #expect(core.trouble == nil || core.batchesInFlight == 2)
     }
 
+    // covers: relay:bounded
+    @Test func `takes a batch in when it can be sent, not to wait`() {
+        var limits = RelayCore.Limits()
+        limits.batches = 4
+        limits.inFlight = 2
+        var core = RelayCore(identity: Self.identity, limits: limits)
+        for start in [1, 11] {
+            #expect(core.wantsRead)
+            core.read(batch("p", start...start + 9), at: moment(1))
+        }
+        #expect(!core.wantsRead && sends(&core) == [1, 2])
+        // The second is taken and waits for the first without its bytes: there is room for another.
+        core.appended(2, result: .appended(refused: [:]), inputs: { _, _ in [] }, at: moment(2))
+        #expect(core.wantsRead)
+        core.read(batch("p", 21...30), at: moment(2))
+        #expect(sends(&core) == [3] && !core.wantsRead)
+        // One that rests will be sent again and keeps its place.
+        core.appended(
+            3, result: .retry(after: .seconds(5), code: "c", reason: "r"), inputs: { _, _ in [] }, at: moment(3))
+        #expect(!core.wantsRead)
+    }
+
     /// Crashes, failures and answers in any order: after all of it every record is at the target, at most the batches in
     /// flight came twice, and the checkpoint was never ahead of what the target has.
     // covers: relay:crash

@@ -91,7 +91,12 @@ public struct RelayCore: Sendable {
         self.checkpoints = checkpoints
     }
 
-    public var wantsRead: Bool { !isDraining && entries.count < limits.batches && bytesHeld < limits.bytes }
+    /// Only what can be sent at once is read: a batch that waits here for its turn is memory that buys nothing, since the
+    /// next one stands ready in the channel.
+    public var wantsRead: Bool {
+        let open = waiting.count + inFlight + resting
+        return !isDraining && open < limits.inFlight && entries.count < limits.batches && bytesHeld < limits.bytes
+    }
     public var isIdle: Bool { entries.isEmpty && due == nil && committing == nil }
     public var batchesInFlight: Int { inFlight }
     /// Positions that are durable.
