@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
+import CLinux
 import Engine
 import HTTPServer
 import Settings
@@ -55,6 +56,8 @@ struct Service {
             let members = try await members(
                 of: configuration, store: store, log: log, metrics: metrics, health: health, time: time, shared: shared,
                 isEphemeral: isEphemeral)
+            // Settings of every connector, their reference and the libraries' own start are done with.
+            sp_forget_start()
             let supervisor = Supervisor(log: log, health: health, time: time)
             let (next, ended) = await watch(
                 supervisor, members, round: round, configuration, output: output, store: store, log: log)
