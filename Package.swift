@@ -239,15 +239,15 @@ let package = Package(
                 "Storage",
                 "Telemetry", "TestKit", "Vectors",
             ]),
-        tests("ConnectorKitTests", ["Base", "ConnectorKit", "Engine", "HTTPClient", "TestKit"]),
+        tests("ConnectorKitTests", ["Base", "ConnectorKit", "Engine", "Falcon", "HTTPClient", "TestKit"]),
         tests(
             "FalconActionsTests",
             ["Base", "Engine", "Falcon", "FalconActions", "HTTPClient", "JSON", "Telemetry", "TestKit", "Vectors"]),
         tests(
             "FalconInventoriesTests",
             [
-                "Base", "Falcon", "FalconInventories", "HTTPClient", "JSON", "OCSF", "Storage", "Telemetry", "TestKit",
-                "Vectors",
+                "Base", "Engine", "Falcon", "FalconInventories", "HTTPClient", "JSON", "OCSF", "Sekoia", "Storage",
+                "Telemetry", "TestKit", "Vectors",
             ]),
         tests(
             "HarfangLabIntelTests",

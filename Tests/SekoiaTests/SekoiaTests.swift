@@ -49,10 +49,15 @@ import Testing
     }
 
     @Test func `refuses an address that would show the key to everybody`() {
-        for url in ["http://intake.example", "ftp://x", "intake.sekoia.io"] {
-            #expect(throws: SekoiaError.self) {
-                try SekoiaIntake(transport: ScriptedTransport(), url: url, userAgent: "s")
-            }
+        func intake(_ url: String) throws {
+            _ = try SekoiaIntake(transport: ScriptedTransport(), url: url, userAgent: "s")
+        }
+        for url in [
+            "http://intake.example", "ftp://x", "intake.sekoia.io", "http://127.0.0.1.evil.example",
+            "http://localhost.evil.example/x", "http://127.evil.example", "http://127.0.0.1@evil.example",
+        ] { #expect(throws: SekoiaError.self, "\(url)") { try intake(url) } }
+        for url in ["http://127.0.0.1:8080/", "http://localhost/x", "http://[::1]:9", "https://intake.example"] {
+            #expect(throws: Never.self, "\(url)") { try intake(url) }
         }
     }
 
@@ -102,8 +107,15 @@ import Testing
                 return nil
             } catch { return error }
         }
-        for status in [201, 202, 400, 413] {
+        for status in [400, 413, 422] {
             guard case .refused(status, "E1: no")? = await failure(status) else {
+                Issue.record("\(status)")
+                return
+            }
+        }
+        // Not one that says so of an item: it is sent again, not taken apart.
+        for status in [201, 202, 405, 408, 410] {
+            guard case .unavailable(status)? = await failure(status) else {
                 Issue.record("\(status)")
                 return
             }

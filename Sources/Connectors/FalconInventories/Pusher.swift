@@ -76,7 +76,17 @@ struct Pusher: Sendable {
                 return
             } catch {
                 switch error {
-                case .refused(let status, let reason): return try await part(batch, status, reason)
+                case .refused where batch.count > 1:
+                    let middle = batch.count / 2
+                    try await deliver(Array(batch[..<middle]))
+                    return try await deliver(Array(batch[middle...]))
+                case .refused(let status, let reason):
+                    guard state.mayBury() else {
+                        events.held(error)
+                        try await sleep(.seconds(60))
+                        continue
+                    }
+                    return try await bury(batch.first ?? [], status, reason)
                 case .configuration: throw ConnectorError.configuration(setting: "sekoia", reason: error.description)
                 case .rateLimited(let pause):
                     events.held(error)
@@ -90,24 +100,17 @@ struct Pusher: Sendable {
         }
     }
 
-    private func part(_ batch: [[UInt8]], _ status: Int, _ reason: String) async throws {
-        guard batch.count > 1 else {
-            var commit = FlowCommit(flow: place.flow, target: place.target, fencingToken: place.fencingToken)
-            let text = batch.first ?? []
-            let digest = KeyHasher().digest(text)
-            commit.deadLetters = [
-                DeadLetter(
-                    flow: place.flow, source: digest, fingerprint: digest, code: "sekoia.refused",
-                    reason: "Sekoia refuses the asset (\(status)): \(reason)", position: "", input: text, attempts: 1,
-                    firstSeen: time.now, lastSeen: time.now)
-            ]
-            try await store.commit(commit)
-            events.refused(status)
-            return
-        }
-        let middle = batch.count / 2
-        try await deliver(Array(batch[..<middle]))
-        try await deliver(Array(batch[middle...]))
+    private func bury(_ text: [UInt8], _ status: Int, _ reason: String) async throws {
+        var commit = FlowCommit(flow: place.flow, target: place.target, fencingToken: place.fencingToken)
+        let digest = KeyHasher().digest(text)
+        commit.deadLetters = [
+            DeadLetter(
+                flow: place.flow, source: digest, fingerprint: digest, code: "sekoia.refused",
+                reason: "Sekoia refuses the asset (\(status)): \(reason)", position: "", input: text, attempts: 1,
+                firstSeen: time.now, lastSeen: time.now)
+        ]
+        try await store.commit(commit)
+        events.refused(status)
     }
 
     /// What the platform made of the batches that it only took in; told, not repeated: it would refuse them again.
@@ -128,22 +131,43 @@ struct Pusher: Sendable {
     }
 }
 
-/// The last batches that the platform still works on; of a long cycle only these are asked after.
+/// What the platform has said so far: the last batches that it still works on (of a long cycle only these are asked after),
+/// and whether it has ever taken one.
 private final class TicketBox: Sendable {
-    private let tickets = Mutex<[SekoiaAssets.Ticket]>([])
+    /// Refusals from which on, if nothing was ever taken, what is around the assets is at fault and not each of them.
+    private static let doubtAfter = 16
+
+    private struct State {
+        var tickets: [SekoiaAssets.Ticket] = []
+        var hasAccepted = false
+        var buried = 0
+    }
+    private let state = Mutex(State())
 
     func add(_ ticket: SekoiaAssets.Ticket) {
-        guard ticket.taskID != nil else { return }
-        tickets.withLock { tickets in
-            if tickets.count >= 32 { tickets.removeFirst() }
-            tickets.append(ticket)
+        state.withLock { state in
+            state.hasAccepted = true
+            guard ticket.taskID != nil else { return }
+            if state.tickets.count >= 32 { state.tickets.removeFirst() }
+            state.tickets.append(ticket)
         }
     }
 
     func take() -> [SekoiaAssets.Ticket] {
-        tickets.withLock { tickets in
-            defer { tickets = [] }
-            return tickets
+        state.withLock { state in
+            defer { state.tickets = [] }
+            return state.tickets
+        }
+    }
+
+    /// Whether one more asset may be put aside.
+    func mayBury() -> Bool {
+        state.withLock { state in
+            guard !state.hasAccepted, state.buried >= Self.doubtAfter else {
+                state.buried += 1
+                return true
+            }
+            return false
         }
     }
 }

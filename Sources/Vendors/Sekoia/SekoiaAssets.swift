@@ -125,13 +125,13 @@ public struct SekoiaAssets: Sendable {
             let wait = RetryAdvice(response.headers, at: time.now).wait ?? defaultPause
             return .rateLimited(retryAfter: max(.zero, min(wait, Self.longestPause)))
         case 401, 403, 404: return .closed(status: response.status)
-        // 201 and 202 count as failures too: only 200 says that the items were taken.
-        case 400..<500, 200..<300:
+        case 400, 413, 422:
             let answer = try? JSONValue(parsing: response.body)
             let parts = [answer?["code"]?.string, answer?["message"]?.string].compactMap(\.self)
             return .refused(
                 status: response.status,
                 reason: parts.isEmpty ? "no reason given" : String(parts.joined(separator: ": ").prefix(300)))
+        // 201 and 202 too: only 200 says that the items were taken. Nothing says that an item is at fault.
         default: return .unavailable(status: response.status)
         }
     }

@@ -82,11 +82,22 @@ public struct SekoiaIntake: Sendable {
     static func base(_ text: String) throws(SekoiaError) -> String {
         var base = text
         while base.hasSuffix("/") { base.removeLast() }
-        let isLoopback = ["http://127.", "http://localhost", "http://[::1]"].contains { base.hasPrefix($0) }
-        guard base.hasPrefix("https://") || isLoopback else {
+        guard base.hasPrefix("https://") || isLoopback(base) else {
             throw .configuration("“\(base)” is no https URL: the key is sent there. Give Sekoia's URL with https.")
         }
         return base
+    }
+
+    /// Whether an http URL leads to this machine by its whole host: `127.0.0.1.example` is somebody else's.
+    private static func isLoopback(_ url: String) -> Bool {
+        guard url.hasPrefix("http://") else { return false }
+        let authority = url.dropFirst("http://".count).prefix { !"/?#".contains($0) }
+        if authority == "[::1]" || authority.hasPrefix("[::1]:") { return true }
+        guard !authority.contains("@") else { return false }
+        let host = authority.prefix { $0 != ":" }.lowercased()
+        let numbers = host.split(separator: ".", omittingEmptySubsequences: false)
+        return host == "localhost"
+            || numbers.count == 4 && numbers[0] == "127" && numbers.allSatisfy { UInt8($0) != nil }
     }
 }
 
