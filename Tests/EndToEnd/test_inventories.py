@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -178,6 +179,20 @@ def test_changes_are_sent_when_asked_for(devices: Inventory) -> None:
     assert changed["device"]["os"]["name"] == "Windows 12"
 
 
+# covers: inv:gone-unmanaged (through the program)
+def test_a_hidden_device_is_sent_as_no_longer_managed(devices: Inventory) -> None:
+    devices.run_until(11, INVENTORY_SEND_UPDATES="true")
+    sent = len(devices.platform.assets)
+    hidden = DEVICES["devices"][0]["device_id"]
+    hide = {"CROWDSTRIKE_CLIENT_ID": CLIENT_ID, "CROWDSTRIKE_CLIENT_SECRET": CLIENT_SECRET,
+            "CROWDSTRIKE_BASE_URL": devices.falcon.url}
+    done = devices.sallyport.run("action", "perform_host_action", "--ids", hidden, "--action-name", "hide_host", env=hide)
+    assert done.status == 0, done.err
+    devices.run_until(sent + 1, INVENTORY_SEND_UPDATES="true")
+    [gone] = devices.platform.assets[sent:]
+    assert gone["device"]["uid"] == hidden and gone["device"]["is_managed"] is False
+
+
 # covers: inv:retry, inv:kill
 def test_trouble_at_sekoia_and_a_kill_lose_nothing(devices: Inventory) -> None:
     devices.falcon.post("hosts/generate", {"count": 60})
@@ -275,7 +290,10 @@ def test_the_originals_health_and_secrets(devices: Inventory) -> None:
 # covers: inv:check
 def test_check_names_the_scopes(users: Inventory) -> None:
     users.falcon.scopes("user-management:read")
-    done = users.sallyport.run("check", "sekoia-user-assets", "--json", env=users.environment())
+    environment = users.environment()
+    with socket.create_server(("", users.health)):
+        done = users.sallyport.run("check", "sekoia-user-assets", "--json", env=environment)
+    assert "LIVENESS_PORT" not in done.err, "a look leaves the service's ports alone"
     verdicts = {line["text"].split("”")[0].split("“")[-1]: line["verdict"] for line in done.json_lines
                 if line["subject"] == "falcon.scope"}
     assert verdicts == {

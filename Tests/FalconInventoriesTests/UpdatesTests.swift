@@ -32,6 +32,13 @@ import Testing
             }
         }
 
+        func show(_ id: String, at moment: String) {
+            state.withLock { state in
+                state.hidden[id] = nil
+                state.modified[id] = moment
+            }
+        }
+
         func answer(_ call: ScriptedTransport.Recorded) -> ScriptedTransport.Answer {
             if call.request.url.hasSuffix("/oauth2/token") {
                 return .status(201, #"{"access_token":"token","expires_in":1799,"token_type":"bearer"}"#)
@@ -57,6 +64,7 @@ import Testing
                 switch filter[0] {
                 case "modified_timestamp:>=": modified >= filter[1]
                 case "modified_timestamp:>": modified > filter[1]
+                case "": true
                 default: modified == filter[1]
                 }
             }.sorted { ($0.value, $0.key) < ($1.value, $1.key) }.map(\.key)
@@ -77,6 +85,8 @@ import Testing
 
     private let estate = Estate()
     private let sent = Recorder<String>()
+    /// Those that are sent as no longer managed.
+    private let unmanaged = Recorder<String>()
     private let time: TestTime
     private let metrics: Metrics
 
@@ -98,8 +108,11 @@ import Testing
         return DeviceInventory(
             falcon: falcon, mapping: DeviceMapping(), groups: GroupCache(falcon, events: events, time: time),
             checkpoints: try await Checkpoints.open(store, flow: flow, context: nil), events: events, time: time,
-            emit: { [sent] list in
-                for case .device(let device) in list.map(\.subject) { sent.append(device.uid) }
+            emit: { [sent, unmanaged] list in
+                for case .device(let device) in list.map(\.subject) {
+                    sent.append(device.uid)
+                    if device.isManaged == false { unmanaged.append(device.uid) }
+                }
             }, isResumable: true)
     }
 
@@ -122,13 +135,23 @@ import Testing
         #expect(try await devices.updates(since: time.now) == 1)
     }
 
-    // covers: inv:gone-once
-    @Test func `counts a host that has left the lists once`() async throws {
+    // covers: inv:gone-once, inv:gone-unmanaged
+    @Test func `sends a host that has left the lists once as no longer managed, and as managed when it is back`()
+        async throws
+    {
         let devices = try await inventory()
+        estate.hide("before", at: "2026-01-01T00:00:00Z")
         _ = try await devices.updates(since: Instant(milliseconds: 1_771_059_600_000))
-        estate.hide("old", at: "2026-02-14T11:00:00Z")
-        for _ in 0..<3 { _ = try await devices.updates(since: time.now) }
-        #expect(await devices.checkpoints.value(Checkpoints.goneDevices) == #"["old"]"#)
-        #expect(metrics.text().contains(#"sallyport_inventory_gone_total{flow="f"} 1"#))
+        // Hiding moves no date: the one that is hidden last has the oldest of all.
+        for id in ["old-1", "old-2", "old-3", "old-4"] { estate.hide(id, at: "2025-02-14T11:00:00Z") }
+        #expect(try await devices.updates(since: time.now) == 4)
+        for _ in 0..<3 { #expect(try await devices.updates(since: time.now) == 0) }
+        #expect(unmanaged.elements == ["old-1", "old-2", "old-3", "old-4"] && sent.elements == unmanaged.elements)
+        #expect(metrics.text().contains(#"sallyport_inventory_gone_total{flow="f"} 4"#))
+        estate.show("old-2", at: "2025-02-14T11:00:00Z")
+        #expect(try await devices.updates(since: time.now) == 1)
+        #expect(sent.elements.last == "old-2" && unmanaged.elements.count == 4)
+        #expect(
+            await devices.checkpoints.value(Checkpoints.goneDevices) == #"["before","old-1","old-3","old-4"]"#)
     }
 }

@@ -120,12 +120,14 @@ struct DeviceInventory {
         return ids.compactMap { byID[$0] }
     }
 
-    func send(_ devices: [FalconDevice]) async throws -> Int {
+    func send(_ devices: [FalconDevice], areManaged: Bool = true) async throws -> Int {
         let known = await groups.groups(devices.flatMap(\.groups))
         let now = Timestamp(microseconds: time.now.milliseconds * 1000)
         var list: [InventoryEvent] = []
         for device in devices {
-            if let event = mapping.event(device, groups: known, now: now), event.problems.isEmpty {
+            if let event = mapping.event(device, groups: known, now: now, isManaged: areManaged),
+                event.problems.isEmpty
+            {
                 list.append(event)
             } else {
                 events.skipped(device.deviceID ?? "")

@@ -11,9 +11,12 @@ struct DeviceMapping: Sendable {
 
     /// - Parameters:
     ///   - groups: what is known of the host's groups, by id.
-    ///   - now: for a host that bears no date.
+    ///   - now: for a host that bears no date, and for one that is gone: none of its dates says when it went.
+    ///   - isManaged: false for a host that has left Falcon's lists.
     /// - Returns: `nil` for a host without id or name, which an inventory cannot hold.
-    func event(_ device: FalconDevice, groups: [String: HostGroup], now: Timestamp) -> InventoryEvent? {
+    func event(
+        _ device: FalconDevice, groups: [String: HostGroup], now: Timestamp, isManaged: Bool = true
+    ) -> InventoryEvent? {
         guard let uid = device.deviceID, !uid.isEmpty, let hostname = device.hostname, !hostname.isEmpty else {
             return nil
         }
@@ -40,11 +43,11 @@ struct DeviceMapping: Sendable {
         }
         mapped.groups = device.groups.map { Self.group($0, groups[$0]) }
         mapped.interfaces = Self.interfaces(device)
-        mapped.isManaged = true
+        mapped.isManaged = isManaged
         mapped.isCompliant = Self.isCompliant(device)
         let firewall = device.hasFirewallPolicy ? "Enabled" : "Disabled"
         return InventoryEvent(
-            .device(mapped), time: time(mapped, device, now),
+            .device(mapped), time: isManaged ? time(mapped, device, now) : now,
             enrichments: [
                 Enrichment(name: "compliance", value: "hygiene", data: ["Firewall_status": .string(firewall)])
             ])

@@ -39,7 +39,9 @@ extension DeviceInventory {
         guard let until = await checkpoints.value(Checkpoints.modified) else {
             // The first time everything has just been sent. Falcon's clock may be behind ours.
             let moment = begin.advanced(by: .seconds(-300)).secondsDescription
-            try await checkpoints.set([Checkpoints.modified: moment])
+            try await checkpoints.set([
+                Checkpoints.modified: moment, Checkpoints.goneDevices: Self.text(try await hidden().ids),
+            ])
             return 0
         }
         var reached = Reached(moment: until, sent: await ids(Checkpoints.modifiedDevices))
@@ -60,18 +62,41 @@ extension DeviceInventory {
             count += try await sendChanged(rest.ids, &reached)
             guard rest.next != nil, reached.moment > from else { break }
         }
-        try await tellGone(since: until)
+        return count + (try await sendGone())
+    }
+
+    /// A host that has left the lists is sent once more as no longer managed: OCSF and Sekoia's API have no word for the
+    /// removal of an asset. One that has come back is sent as managed again.
+    ///
+    /// Neither moves a date that could be asked for, so the whole list is compared with what it was.
+    private func sendGone() async throws -> Int {
+        let (hidden, isWhole) = try await hidden()
+        let told = await ids(Checkpoints.goneDevices)
+        let gone = hidden.subtracting(told)
+        // Of a list that is cut off nobody knows who has left it.
+        let back = isWhole ? told.subtracting(hidden) : []
+        guard !gone.isEmpty || !back.isEmpty else { return 0 }
+        var count = 0
+        for part in gone.sorted().parts(of: Self.details) {
+            count += try await send(try await devices(part), areManaged: false)
+        }
+        for part in back.sorted().parts(of: Self.details) { count += try await send(try await devices(part)) }
+        events.disappeared(gone.sorted())
+        try await checkpoints.set([Checkpoints.goneDevices: Self.text(hidden)])
         return count
     }
 
-    /// Each is told once, however often a cycle finds it: a host that is gone moves no date of those that are left.
-    private func tellGone(since moment: String) async throws {
-        let hidden = try await falcon.queryHiddenDevices("modified_timestamp:>'\(moment)'").ids
-        let told = await ids(Checkpoints.goneDevices)
-        let fresh = hidden.filter { !told.contains($0) }
-        guard !fresh.isEmpty || !told.isEmpty else { return }
-        events.disappeared(fresh)
-        try await checkpoints.set([Checkpoints.goneDevices: Self.text(Set(hidden))])
+    /// Hosts that are hidden, by hand or for their silence: of very many those that changed last.
+    private func hidden() async throws -> (ids: Set<String>, isWhole: Bool) {
+        var ids: Set<String> = []
+        var offset: Int64?
+        while true {
+            let page = try await falcon.queryHiddenDevices(sort: "modified_timestamp.desc", offset: offset)
+            ids.formUnion(page.ids)
+            guard let next = page.next.flatMap({ Int64($0) }) else { return (ids, true) }
+            guard next + Int64(FalconClient.maxDevicePage) <= FalconClient.maxDeviceOffset else { return (ids, false) }
+            offset = next
+        }
     }
 
     private func ids(_ name: String) async -> Set<String> {

@@ -75,12 +75,12 @@ final class InventoryEvents: Sendable {
         }
     }
 
-    /// Sekoia's asset API takes no word of an asset that is gone: only log and metric tell. The first ids are named.
+    /// The first ids are named.
     func disappeared(_ ids: [String]) {
         guard !ids.isEmpty else { return }
         gone.add(ids.count)
         log.info(
-            "Devices have left Falcon's lists", .field("devices", ids.count),
+            "Devices have left Falcon's lists and are no longer managed", .field("devices", ids.count),
             .field("first", ids.prefix(10).joined(separator: " ")))
     }
 

@@ -125,11 +125,11 @@ struct Inventory: Sendable {
 
     func check(_ needs: [FalconScopes.Need], _ report: @Sendable (CheckLine) -> Void) async {
         do {
-            let session = try await SymphonySession.open(context, silence: .zero)
+            // The original's ports are the running service's.
+            let session = try await SymphonySession.open(context, silence: .zero, listens: false)
             _ = try assets(session)
             report(.init(.ok, "sekoia", "The address and the key of Sekoia's assets are set."))
             await FalconScopes(try session.falcon()).check(needs, report)
-            await session.close()
         } catch {
             report(.init(failure: error, of: "sekoia"))
         }
@@ -139,7 +139,7 @@ struct Inventory: Sendable {
     func plan(
         _ report: @escaping @Sendable (PlannedChange) -> Void, _ cycle: (Parts) async throws -> Int
     ) async throws -> Accounting {
-        let session = try await SymphonySession.open(context, silence: .zero)
+        let session = try await SymphonySession.open(context, silence: .zero, listens: false)
         let falcon = try session.falcon()
         let events = InventoryEvents(log: .silent, metrics: context.metrics, flow: context.name)
         let flow = try await context.store.number(of: context.name, in: .flow)
@@ -157,7 +157,6 @@ struct Inventory: Sendable {
                 }
             }, isDurable: false)
         _ = try await cycle(parts)
-        await session.close()
         return Accounting()
     }
 }

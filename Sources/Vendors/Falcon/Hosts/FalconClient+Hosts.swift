@@ -69,9 +69,9 @@ extension FalconClient {
     ///
     /// `GET /devices/queries/devices-hidden/v1?filter&sort&limit&offset`
     public func queryHiddenDevices(
-        _ filter: String? = nil, limit: Int = maxDevicePage, offset: Int64? = nil
+        _ filter: String? = nil, sort: String? = nil, limit: Int = maxDevicePage, offset: Int64? = nil
     ) async throws(FalconError) -> FalconIDPage {
-        var query = search(filter, nil, limit)
+        var query = search(filter, sort, limit)
         if let offset { query.append((name: "offset", value: String(offset))) }
         let call = FalconCall(
             .get, "/devices/queries/devices-hidden/v1", query: query, operation: "falcon.device_hidden",
