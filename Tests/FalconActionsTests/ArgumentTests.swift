@@ -16,6 +16,17 @@ import Testing
         }
     }
 
+    // covers: act:schemas (every host action is one that we know, so none can become another)
+    @Test func `each host action of the schema is sent under its own name`() async throws {
+        let action = try #require(FalconAction.named("perform_host_action"))
+        let names = try #require(action.schema["properties"]?["action_name"]?["enum"]?.array).compactMap(\.string)
+        for name in names {
+            let tenant = try Tenant { call in Tenant.envelope(call.ids.map { ["id": .string($0)] }, status: 202) }
+            _ = try await tenant.actions().run("perform_host_action", ["ids": ["a"], "action_name": .string(name)])
+            #expect(tenant.calls[0].query.map(\.value) == [name])
+        }
+    }
+
     // covers: act:errors
     @Test(arguments: Breach.worded)
     func `are refused in the original's words`(_ breach: Breach) async throws {

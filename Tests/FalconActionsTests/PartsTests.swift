@@ -29,6 +29,15 @@ import Testing
         for call in tenant.calls { #expect(try FalconContract.shared.get().problems(call).isEmpty) }
     }
 
+    // covers: act:per-id (login history)
+    @Test func `of hosts' logins are halved down to the one that is refused`() async throws {
+        let tenant = try Tenant { call in
+            call.ids.contains("bad") ? Tenant.refusal(400, "no") : Self.echo(call)
+        }
+        let result = try await tenant.actions().run("query_device_login_history", ["ids": ["a", "bad", "b"]])
+        #expect(result.resources.count == 2 && result.errors.map(\.id) == ["bad"])
+    }
+
     // covers: act:duplicates
     @Test func `name each id once`() async throws {
         let tenant = try Tenant(Self.echo)

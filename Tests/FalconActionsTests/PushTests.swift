@@ -278,6 +278,32 @@ import Testing
         #expect(tenant.calls.last?.request.method == .patch)
     }
 
+    // covers: push:delete-partial
+    @Test func `one that somebody else has deleted does not keep the others of its call`() async throws {
+        let gone = Self.first
+        let tenant = try Tenant { call in
+            switch call.request.method {
+            case .get: return Tenant.envelope([.string(gone), .string(Self.second)])
+            case .delete:
+                if call.ids.contains(gone) { return Tenant.refusal(404, "not found", id: gone) }
+                return Tenant.envelope(call.ids.map { .string($0) })
+            default: return Tenant.envelope([])
+            }
+        }
+        let result = try await tenant.actions().run("push_iocs_for_prevention", ["stix_objects": []])
+        #expect(result.deleted == [Self.second])
+    }
+
+    // covers: act:delete-own-only
+    @Test func `what Falcon does not show is left alone where only ours may go`() async throws {
+        let tenant = try Self.tenant()
+        var options = FalconActions.Options()
+        options.deletesOwnOnly = true
+        let result = try await tenant.actions(options).run("delete_indicators", ["ids": [.string(Self.first)]])
+        #expect(result.resources.isEmpty && result.errors.map(\.code) == [404])
+        #expect(!tenant.calls.contains { $0.request.method == .delete })
+    }
+
     // covers: act:delete-own-only
     @Test func `deleting by id can be held to ours`() async throws {
         let theirs: JSONValue = [

@@ -106,8 +106,7 @@ public struct FalconActions: Sendable {
         case "get_incidents": try await incidents(arguments.ids)
         case "isolate_endpoints": try await hostAction(.contain, arguments.ids)
         case "deisolate_endpoints": try await hostAction(.liftContainment, arguments.ids)
-        case "perform_host_action":
-            try await hostAction(HostAction(rawValue: arguments.text("action_name") ?? "") ?? .contain, arguments.ids)
+        case "perform_host_action": try await hostAction(arguments)
         case "get_device_details":
             try await inParts(arguments.ids, of: FalconClient.maxDeviceDetails) { ids throws(FalconError) in
                 try await falcon.devices(ids)

@@ -39,7 +39,8 @@ enum FalconActionsSettings {
         "Whose IOCs with the same value `push_iocs_*`, `block_ioc` and `monitor_ioc` may take over.")
     static let ownOnly = Setting<Bool>(
         "actions.delete_own_only", default: false,
-        "Whether `delete_indicators` looks first whose an IOC is, and leaves those of others.")
+        "Whether `delete_indicators` looks first whose an IOC is, and leaves those of others. That takes one more call and the "
+            + "scope “IOC Management: Read”, which the original's action does not need.")
 
     static let own: [any AnySetting] = [legacyAPI, batchSize, adopt, ownOnly]
     static let all: [any AnySetting] =

@@ -4,6 +4,14 @@ import Falcon
 import JSON
 
 extension FalconActions {
+    func hostAction(_ arguments: Arguments) async throws -> ActionResult {
+        let name = arguments.text("action_name") ?? ""
+        guard let action = HostAction(rawValue: name) else {
+            throw ActionError.arguments("There is no action “\(name)” for hosts.")
+        }
+        return try await hostAction(action, arguments.ids)
+    }
+
     /// Asks for a change of hosts. One that already is as wanted, or on its way, counts as done.
     func hostAction(_ action: HostAction, _ ids: [String]) async throws -> ActionResult {
         try await inParts(
@@ -93,7 +101,12 @@ extension FalconActions {
             }
             return result
         } catch {
-            guard error.isGone else { throw error }
+            if !error.isGone {
+                guard error.isAboutItems else { throw error }
+                return try await inParts(ids, of: FalconClient.maxLoginHistory) { ids throws(FalconError) in
+                    try await falcon.loginHistory(ids)
+                }
+            }
         }
         return try await inParts(ids, of: FalconClient.maxLoginHistoryV2) { ids throws(FalconError) in
             try await falcon.loginHistoryV2(ids)

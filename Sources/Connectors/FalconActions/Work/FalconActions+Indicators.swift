@@ -56,7 +56,7 @@ extension FalconActions {
     // MARK: By id
 
     /// Parts of 200 that also fit into a URL.
-    private func byID(
+    func byID(
         _ ids: [String], _ call: ([String]) async throws(FalconError) -> FalconAnswer
     ) async throws -> ActionResult {
         let longest = max(1, ids.map(\.utf8.count).max() ?? 1)
@@ -66,19 +66,25 @@ extension FalconActions {
 
     private func deleteIndicators(_ arguments: Arguments) async throws -> ActionResult {
         var ids = arguments.ids
-        var foreign: [FalconMessage] = []
+        var left: [FalconMessage] = []
         if options.deletesOwnOnly {
+            // Only what Falcon says to be ours: whose an IOC is that it did not show, nobody knows.
             let known = try await byID(ids) { ids throws(FalconError) in try await falcon.indicators(ids) }
-            let others = Set(known.resources.filter { !isOurs($0) }.compactMap { $0["id"]?.string })
-            foreign = ids.filter(others.contains).map {
-                FalconMessage(code: 403, message: "it was made by somebody else and was left alone", id: $0)
+            let ours = Set(known.resources.filter(isOurs).compactMap { $0["id"]?.string })
+            let others = Set(known.resources.compactMap { $0["id"]?.string }).subtracting(ours)
+            left = ids.filter { !ours.contains($0) }.map { id in
+                if others.contains(id) {
+                    return FalconMessage(code: 403, message: "it was made by somebody else and was left alone", id: id)
+                }
+                return known.errors.first { $0.id == id }
+                    ?? FalconMessage(code: 404, message: "Falcon does not show it; it was left alone", id: id)
             }
-            ids.removeAll(where: others.contains)
+            ids.removeAll { !ours.contains($0) }
         }
         var result = try await byID(ids) { ids throws(FalconError) in
             try await falcon.deleteIndicators(ids, comment: arguments.text("comment"))
         }
-        result.errors += foreign
+        result.errors += left
         return result
     }
 

@@ -76,16 +76,13 @@ struct PushIOCs {
 
     private func delete(_ ids: [String]) async throws -> [String] {
         guard !ids.isEmpty else { return [] }
-        var gone: [String] = []
-        for part in FalconClient.chunks(of: ids) {
-            do throws(FalconError) {
-                gone += try await falcon.deleteIndicators(Array(part)).resources.compactMap(\.string)
-            } catch {
-                // Somebody was faster.
-                guard case .notFound = error else { throw error }
-            }
+        let result = try await actions.byID(ids) { ids throws(FalconError) in try await falcon.deleteIndicators(ids) }
+        // Where somebody was faster there is nothing to tell; the others of its call were deleted all the same.
+        if let error = result.errors.first(where: { $0.code != 404 }) {
+            actions.log.warning(
+                "IOCs could not be deleted", .field("count", result.errors.count), .field("reason", error.message))
         }
-        return gone
+        return result.resources.compactMap(\.string)
     }
 
     /// Only what carries our source, by type and value; several values of a type in one question.
@@ -98,7 +95,7 @@ struct PushIOCs {
                     values.count == 1
                     ? "value:\"\(values[0])\"" : "value:[\(values.map { "'\($0)'" }.joined(separator: ","))]"
                 let filter = "\(list)+type:'\(type.rawValue)'+source:'\(PushedIOC.source)'"
-                let found = try await falcon.queryIndicators(filter).rows
+                let found = try await falcon.queryIndicators(filter, limit: values.count > 1 ? 500 : nil).rows
                 if found.isEmpty {
                     actions.log.info(
                         "IOCs with these values not found, skipping delete", .field("values", values.count))
