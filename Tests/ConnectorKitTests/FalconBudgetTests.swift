@@ -2,6 +2,7 @@
 
 import Base
 import Engine
+import Falcon
 import HTTPClient
 import TestKit
 import Testing
@@ -44,6 +45,18 @@ import Testing
         let taken = (time.uptime - begin).inSeconds
         #expect(taken > 11.8 && taken < 12.1)
         #expect(try await seconds(5, "falcon.alert_get", budget("b"), time) < 0.1)
+    }
+
+    // covers: budget:tenant
+    @Test func `API clients of one cloud count as one tenant's unless they are for different child tenants`() throws {
+        func key(_ base: String, _ memberCID: String? = nil) throws -> String {
+            FalconBudget.key(try FalconAddress(base), memberCID: memberCID)
+        }
+        #expect(try key("eu-1") == key("https://api.eu-1.crowdstrike.com/"))
+        #expect(try key("eu-1") != key("us-1"))
+        #expect(try key("eu-1", "a") != key("eu-1", "b"))
+        #expect(try key("eu-1", "a") != key("eu-1"))
+        #expect(try key("http://127.0.0.1:1") != key("http://127.0.0.1:2"))
     }
 
     @Test func `ten tokens a second, apart from the calls`() async throws {

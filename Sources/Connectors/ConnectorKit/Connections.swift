@@ -89,8 +89,10 @@ public struct Connections: Sendable {
         let credentials = try FalconCredentials(
             clientID: settings[FalconSettings.clientID], clientSecret: { secret.value() },
             memberCID: settings[FalconSettings.memberCID])
+        let key = FalconBudget.key(
+            try FalconAddress(settings[FalconSettings.baseURL]), memberCID: credentials.memberCID)
         let budget = FalconBudget.shared(
-            in: context.shared, tenant: tenant, perMinute: settings[FalconSettings.requestsPerMinute],
+            in: context.shared, tenant: key, perMinute: settings[FalconSettings.requestsPerMinute],
             time: context.time)
         let inner = Budgeted(
             inner: try transport("falcon", settings[FalconSettings.verification]) { _ in }, budget: budget)
@@ -112,7 +114,7 @@ public struct Connections: Sendable {
     /// The metrics of calls, whatever the connection.
     public static func declareMetrics(in metrics: Metrics) { _ = HTTPMetrics(metrics, connection: "") }
 
-    /// Names the tenant for budgets and for the ledger: client and, where there is one, the child CID.
+    /// Names the tenant for the ledger: client and, where there is one, the child CID.
     public var tenant: String {
         let settings = context.settings
         let address = (try? FalconAddress(settings[FalconSettings.baseURL]))?.host ?? ""

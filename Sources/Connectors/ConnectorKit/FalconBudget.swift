@@ -2,6 +2,7 @@
 
 import Base
 import Engine
+import Falcon
 import HTTPClient
 
 /// A tenant's request budget, one for all connectors of the process: the minute that the server counts, 100 calls in any
@@ -20,6 +21,13 @@ final class FalconBudget: Sendable {
             name: "falcon_second", limit: max(100, perMinute / 60), per: .seconds(1), followsServer: false, time: time)
         tokens = TokenBucket(
             name: "falcon_tokens", limit: 10, per: .seconds(1), burst: 10, followsServer: false, time: time)
+    }
+
+    /// What one budget is for. Falcon counts by tenant, and nothing that every API client may ask tells its tenant: so all
+    /// API clients of one cloud count as one tenant's, unless they are for different child tenants. Two that really are
+    /// apart then wait a little longer than they must; never does one tenant get two budgets.
+    static func key(_ address: FalconAddress, memberCID: String?) -> String {
+        "\(address.host):\(address.port ?? 443)/\(memberCID ?? "")"
     }
 
     /// The one of that tenant in this process, made by the first connector that asks.
