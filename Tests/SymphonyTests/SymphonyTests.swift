@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Base
-import ConnectorKit
 import Foundation
 import HTTPClient
 import HTTPServer
@@ -10,6 +9,8 @@ import Settings
 import Telemetry
 import TestKit
 import Testing
+
+@testable import ConnectorKit
 
 /// A folder for one test.
 private struct Folder: ~Copyable {
@@ -71,6 +72,133 @@ private struct Folder: ~Copyable {
     }
 }
 
+/// Each key of the platform by its file, which wins over its variable.
+@Suite("The platform's keys") struct SymphonyKeyTests {
+    private static let settings = SymphonySettings.falcon + SymphonySettings.platform + SymphonySettings.withoutEffect
+
+    /// The settings of a connector that the platform starts with these files and variables.
+    private func settings(_ files: [String: String], _ variables: [String: String] = [:]) throws -> Configuration {
+        let folder = try Folder()
+        for (name, text) in files { try folder.write(name, text) }
+        let declaration = ConnectorSettings(
+            name: "c", title: "C", summary: "", settings: Self.settings,
+            adapter: SymphonySettings.adapter(for: Self.settings))
+        var environment = variables
+        environment["SALLYPORT_SYMPHONY_DIR"] = folder.path
+        return try SettingsCatalogue(connectors: [declaration]).dropIn(
+            declaration, input: SettingsInput(environment: environment))
+    }
+
+    private static let module = [
+        "module_configuration":
+            #"{"client_id":"ed578da6b8d84d1e9312e833e493773a","client_secret":"s","base_url":"https://api.us-2.crowdstrike.com"}"#
+    ]
+
+    // covers: symphony:module_configuration, symphony:token, symphony:url_callback, symphony:url_logs,
+    // symphony:url_secrets, symphony:connector_configuration_uuid, symphony:liveness_port, symphony:metrics_port
+    @Test func `a file wins over its variable and becomes a setting`() throws {
+        let files = [
+            "token": "tok", "url_callback": "https://p.example/callback", "url_logs": "https://p.example/l",
+            "url_secrets": "https://p.example/s", "connector_configuration_uuid": "c-1", "liveness_port": "8001",
+            "metrics_port": "8021",
+        ]
+        let others = files.mapValues { $0 + "0" }
+        let settings = try settings(
+            files.merging(Self.module) { first, _ in first },
+            Dictionary(uniqueKeysWithValues: others.map { ($0.key.uppercased(), $0.value) })
+        ).flows[0].settings
+        #expect(settings[FalconSettings.clientID] == "ed578da6b8d84d1e9312e833e493773a")
+        #expect(settings[SymphonySettings.baseURL] == "https://api.us-2.crowdstrike.com")
+        #expect(settings[SymphonySettings.token]?.reveal() == "tok")
+        #expect(settings[SymphonySettings.callback] == "https://p.example/callback")
+        #expect(settings[SymphonySettings.logs] == "https://p.example/l")
+        #expect(settings[SymphonySettings.secrets] == "https://p.example/s")
+        #expect(settings[SymphonySettings.configurationID] == "c-1")
+        #expect(settings[SymphonySettings.livenessPort] == 8001 && settings[SymphonySettings.metricsPort] == 8021)
+    }
+
+    // covers: symphony:base_url
+    @Test func `the base URL is the manifest's where the configuration has none`() throws {
+        let text = #"{"client_id":"ed578da6b8d84d1e9312e833e493773a","client_secret":"s"}"#
+        let settings = try settings(["module_configuration": text]).flows[0].settings
+        #expect(settings[SymphonySettings.baseURL] == "https://api.eu-1.crowdstrike.com")
+    }
+
+    // covers: symphony:connector_configuration, symphony:trigger_configuration
+    @Test func `the connector's configuration comes before the trigger's`() throws {
+        let trigger = ["trigger_configuration": #"{"requests_per_minute":200}"#]
+        let both = trigger.merging(["connector_configuration": #"{"requests_per_minute":300}"#]) { first, _ in first }
+        for (files, expected) in [(trigger, 200), (both, 300)] {
+            let settings = try settings(files.merging(Self.module) { first, _ in first }).flows[0].settings
+            #expect(settings[FalconSettings.requestsPerMinute] == expected)
+        }
+    }
+
+    // covers: symphony:sentry_dsn, symphony:environment_name, symphony:community_uuid, symphony:playbook_uuid,
+    // symphony:playbook_run_uuid, symphony:node_run_uuid, symphony:trigger_configuration_uuid
+    @Test(arguments: [
+        "sentry_dsn", "environment", "community_uuid", "playbook_uuid", "playbook_run_uuid", "node_run_uuid",
+        "trigger_configuration_uuid",
+    ])
+    func `what only names the run is taken without a complaint`(_ key: String) throws {
+        _ = try settings(Self.module.merging([key: "x"]) { first, _ in first })
+        #expect(try settings(Self.module, [key.uppercased(): "x"]).flows.count == 1)
+    }
+
+    // covers: symphony:log_level
+    @Test(arguments: [("10", "debug"), ("20", "info"), ("30", "warning"), ("40", "error"), ("50", "error")])
+    func `the level of the log is the original's number`(_ number: String, _ level: String) throws {
+        #expect(try settings(Self.module, ["LOG_LEVEL": number]).process[LogSettings.level].rawValue == level)
+        let both = ["LOG_LEVEL": number, "SALLYPORT_LOG_LEVEL": "warning"]
+        #expect(try settings(Self.module, both).process[LogSettings.level] == .warning)
+    }
+
+    // covers: symphony:url_logs, symphony:url_secrets
+    @Test func `logs and secrets have URLs of their own where the platform gives them`() async throws {
+        let folder = try Folder()
+        for (name, text) in [
+            "token": "t", "url_callback": "https://p.example/callback", "url_logs": "https://l.example/x",
+            "url_secrets": "https://s.example/y",
+        ] { try folder.write(name, text) }
+        let transport = ScriptedTransport { _ in .status(200, #"{"node_value":{"client_secret":"s"}}"#) }
+        let parameters = SymphonyParameters(environment: [:], folder: folder.path)
+        let platform = try #require(SymphonyPlatform(parameters, transport: transport, time: TestTime(jumping: true)))
+        #expect(try await platform.secrets()["client_secret"] == "s")
+        try await platform.post([])
+        #expect(transport.requests.map(\.request.url) == ["https://s.example/y", "https://l.example/x"])
+    }
+
+    // covers: symphony:file_backend, symphony:sub_folder, symphony:aws_bucket_name, symphony:aws_access_key_id,
+    // symphony:aws_secret_access_key, symphony:aws_session_token, symphony:aws_default_region,
+    // symphony:aws_s3_endpoint_url
+    @Test func `the data path is a folder unless the backend is S3, whatever else is there`() throws {
+        let folder = try Folder()
+        let keys = [
+            "sub_folder": "m/1", "aws_bucket_name": "b", "aws_access_key_id": "id", "aws_secret_access_key": "key",
+            "aws_session_token": "session", "aws_default_region": "eu-west-3",
+            "aws_s3_endpoint_url": "https://s3.example",
+        ]
+        for (name, text) in keys { try folder.write(name, text) }
+        let parameters = SymphonyParameters(environment: ["FILE_BACKEND": "local"], folder: folder.path)
+        guard case .folder("/symphony_data/m/1") = DataPath(parameters).place else {
+            Issue.record("no folder")
+            return
+        }
+        try folder.write("file_backend", "s3")
+        guard case .bucket(let bucket) = DataPath(parameters).place else {
+            Issue.record("no bucket")
+            return
+        }
+        #expect(bucket.name == "b" && bucket.prefix == "m/1" && bucket.region == "eu-west-3")
+        #expect(bucket.endpoint == "https://s3.example" && bucket.accessKey == "id")
+        #expect(bucket.secretKey.reveal() == "key" && bucket.sessionToken?.reveal() == "session")
+        let request = S3Folder(bucket, transport: ScriptedTransport(), time: TestTime()).signed(
+            .get, "cache.json", [], at: Instant(milliseconds: 1_771_059_600_000))
+        #expect(request.headers["x-amz-security-token"] == "session")
+        #expect(request.headers["Authorization"]?.contains("x-amz-security-token") == true)
+    }
+}
+
 @Suite("Sekoia's platform") struct SymphonyPlatformTests {
     private let parameters = SymphonyParameters(
         environment: [
@@ -98,7 +226,7 @@ private struct Folder: ~Copyable {
             requests[2].text == #"{"logs":[{"date":"2026-02-14T09:00:00.123000","level":"info","message":"m"}]}"#)
     }
 
-    // covers: symphony:action, symphony:409
+    // covers: symphony:action, symphony:409, symphony:arguments
     @Test func `runs an action between two reports, with the platform's secrets`() async throws {
         let transport = ScriptedTransport()
         transport.answer(.status(200, #"{"module_configuration":{"value":{"client_secret":"new"}}}"#))
@@ -190,6 +318,30 @@ private struct Folder: ~Copyable {
                 "AWS4-HMAC-SHA256 Credential=AKID/20260214/eu-west-3/s3/aws4_request, "
                     + "SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature="))
         #expect(header.hasSuffix(Self.signature))
+    }
+
+    // covers: symphony:ca_cert, symphony:client_cert, symphony:client_key
+    @Test func `a bucket has the authorities and the certificate that the platform gives for it`() throws {
+        func bucket(_ more: [String: String]) throws -> S3Bucket {
+            var environment = ["FILE_BACKEND": "s3", "AWS_BUCKET_NAME": "b"]
+            for (name, value) in more { environment[name] = value }
+            guard
+                case .bucket(let bucket) = DataPath(
+                    SymphonyParameters(environment: environment, folder: "/nowhere")
+                ).place
+            else { throw SymphonyError.data(name: "", reason: "it is no bucket") }
+            return bucket
+        }
+        #expect(try bucket([:]).tls == nil)
+        let both = try #require(
+            try bucket(["CA_CERT": "ca", "CLIENT_CERT": "certificate", "CLIENT_KEY": "key"]).tls)
+        #expect(both.verifies && both.authorities == [.text(Secret("ca"))] && !both.trustsSystemAuthorities)
+        #expect(
+            both.clientCertificate
+                == .init(certificate: .text(Secret("certificate")), key: .text(Secret("key"))))
+        // Compat: a certificate without its key is not shown.
+        #expect(try bucket(["CLIENT_CERT": "certificate"]).tls == nil)
+        #expect(try #require(try bucket(["CA_CERT": "ca"]).tls).clientCertificate == nil)
     }
 
     static let signature = "fe9f36341d18075bf6f545654cef3648b0269a00b14bd6cb3b9a4429be5fd5e2"

@@ -41,7 +41,8 @@ public struct DataPath: Sendable {
                 endpoint: parameters.text("aws_s3_endpoint_url"), prefix: sub ?? "",
                 accessKey: parameters.text("aws_access_key_id") ?? "",
                 secretKey: parameters.secret("aws_secret_access_key") ?? Secret(""),
-                sessionToken: parameters.secret("aws_session_token")))
+                sessionToken: parameters.secret("aws_session_token"), authorities: parameters.secret("ca_cert"),
+                certificate: parameters.secret("client_cert"), certificateKey: parameters.secret("client_key")))
     }
 }
 
@@ -51,7 +52,19 @@ public func openDataFolder(
 ) throws(SymphonyError) -> any DataFolder {
     switch path.place {
     case .folder(let folder): LocalFolder(folder)
-    case .bucket(let bucket): S3Folder(bucket, transport: transport, time: time)
+    case .bucket(let bucket): S3Folder(bucket, transport: try bucket.transport() ?? transport, time: time)
+    }
+}
+
+extension S3Bucket {
+    /// One of its own where the bucket wants a certificate or is known to authorities of its own.
+    fileprivate func transport() throws(SymphonyError) -> (any HTTPTransport)? {
+        guard let tls else { return nil }
+        var configuration = HTTPConfiguration(userAgent: Connections.userAgent)
+        configuration.tls = tls
+        do throws(HTTPConfigurationError) { return try CurlTransport(configuration: configuration) } catch {
+            throw .data(name: name, reason: error.description)
+        }
     }
 }
 

@@ -15,6 +15,25 @@ public struct S3Bucket: Sendable {
     public var accessKey: String
     public var secretKey: Secret
     public var sessionToken: Secret?
+    /// PEM of the authorities that alone are trusted; `nil` for the system's.
+    public var authorities: Secret?
+    /// PEM of the certificate that we show, and of its key; both or neither.
+    public var certificate: Secret?
+    public var certificateKey: Secret?
+
+    /// `nil` where the transport of everything else will do.
+    var tls: TLSConfiguration? {
+        guard authorities != nil || certificate != nil && certificateKey != nil else { return nil }
+        var tls = TLSConfiguration()
+        if let authorities {
+            tls.authorities = [.text(authorities)]
+            tls.trustsSystemAuthorities = false
+        }
+        if let certificate, let certificateKey {
+            tls.clientCertificate = .init(certificate: .text(certificate), key: .text(certificateKey))
+        }
+        return tls
+    }
 }
 
 /// Files as objects of an S3 bucket, path-style, requests signed with Signature Version 4.

@@ -95,7 +95,7 @@ public struct SymphonyPlatform: Sendable {
         }
     }
 
-    /// `POST {url_logs}`; one attempt, since lines are not worth more.
+    /// `POST {url_logs}`; three attempts: what is not taken comes with the next lines.
     public func post(_ lines: [Line]) async throws(SymphonyError) {
         let body: JSONValue = [
             "logs": .array(

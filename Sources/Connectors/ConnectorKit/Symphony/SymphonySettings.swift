@@ -94,6 +94,11 @@ public enum SymphonySettings {
                 "LIVENESS_PORT": "8000", "METRICS_PORT": "8020", "SYMPHONY_DATA_PATH": DataPath.defaultFolder,
             ]
             for (name, text) in defaults where input.environment[name] == nil { input.environment[name] = text }
+            if input.environment["SALLYPORT_LOG_LEVEL"] == nil,
+                let level = input.environment["LOG_LEVEL"].flatMap(level)
+            {
+                input.environment["SALLYPORT_LOG_LEVEL"] = level
+            }
             // The module's own volume is the one that outlives the container.
             if input.environment["SALLYPORT_STATE_DIR"] == nil, let folder = input.environment["SYMPHONY_DATA_PATH"],
                 access(folder, W_OK) == 0
@@ -101,6 +106,11 @@ public enum SymphonySettings {
                 input.environment["SALLYPORT_STATE_DIR"] = folder
             }
         }
+    }
+
+    /// The original's numbers, which are Python's: 10 debug, 20 info, 30 warning, 40 error.
+    private static func level(_ text: String) -> String? {
+        Int(text).map { $0 < 20 ? "debug" : $0 < 30 ? "info" : $0 < 40 ? "warning" : "error" }
     }
 
     private static func setting(named name: String, in settings: [any AnySetting]) -> (any AnySetting)? {
