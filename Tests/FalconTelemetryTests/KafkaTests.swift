@@ -12,6 +12,25 @@ import Testing
 
 /// librdkafka's own cluster of three brokers over real sockets, and a consumer that knows nothing of our producer.
 @Suite("Events in Kafka") struct KafkaTests {
+    // covers: destination:kafka-stop
+    @Test(.timeLimit(.minutes(1))) func `ends at once while the brokers do not answer`() async throws {
+        let time = SystemTime()
+        let metrics = Metrics(time: time)
+        let target = try KafkaTarget(
+            brokers: "127.0.0.1:1", topic: "t", options: Secret("message.timeout.ms=0"),
+            events: Events(log: .silent, metrics: metrics, flow: "f", key: Secret(""), time: time),
+            pulse: SymphonyPulse(time: time, threshold: .zero), time: time)
+        var batch = RelayBatch(partition: "p", bytes: Array("{}\n".utf8), start: 0, ends: [2], separator: 1)
+        batch.position = 1
+        let appending = Task { [batch] in await target.append(batch) }
+        appending.cancel()
+        guard case .retry = await appending.value else {
+            Issue.record("nobody has taken it")
+            return
+        }
+        await target.close()
+    }
+
     /// Brokers of a cluster, for as long as the object lives.
     private final class Cluster {
         let brokers: String

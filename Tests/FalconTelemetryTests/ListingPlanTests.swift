@@ -84,6 +84,14 @@ import Testing
         #expect(plan.ended(after: .zero) == .seconds(1))
     }
 
+    // covers: reader:429
+    @Test func `waits as long as a feed that answers 429 asks for`() {
+        var plan = ListingPlan()
+        #expect(plan.ended(after: .zero, asking: .seconds(42)) == .seconds(42))
+        #expect(plan.ended(after: .zero, asking: .milliseconds(10)) == .seconds(2))
+        #expect(plan.ended(after: .seconds(900), asking: .seconds(5)) == .seconds(5))
+    }
+
     // covers: refresh:period
     @Test(arguments: [(1800, 1500), (60, 50), (30, 30), (3600, 3300), (10, 30)])
     func `prolongs a session in time`(_ interval: Int, _ period: Int) {

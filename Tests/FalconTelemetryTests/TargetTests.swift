@@ -130,6 +130,23 @@ import Testing
         }
     }
 
+    // covers: destination:file-foreign
+    @Test func `removes the oldest of its own files and nobody else's`() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "sallyport-\(UUID())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let path = folder.appending(path: "events.ndjson").path
+        let foreign = ["events.ndjson.notes", "events.ndjson.20250101T000000Z.gz", "events.ndjson.2025"]
+        for name in foreign { try Data("mine".utf8).write(to: folder.appending(path: name)) }
+        let target = try FileTarget(path: path, maxBytes: 60, kept: 2, events: events, pulse: pulse, time: time)
+        // All in one second: the tenth is newer than the second, which their text does not tell.
+        for _ in 0..<13 { _ = await target.append(batch(4, .lines)) }
+        let names = Set(try FileManager.default.contentsOfDirectory(atPath: folder.path))
+        #expect(names.isSuperset(of: foreign))
+        let moved = names.subtracting(foreign).subtracting(["events.ndjson"])
+        #expect(Set(moved.map { $0.split(separator: ".").last }) == ["11", "12"])
+    }
+
     @Test func `says what keeps it from writing`() {
         #expect(throws: ConnectorError.self) {
             _ = try FileTarget(path: "/nowhere/x", maxBytes: 0, kept: 0, events: events, pulse: pulse, time: time)

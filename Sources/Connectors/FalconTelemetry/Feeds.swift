@@ -56,7 +56,8 @@ struct Feeds: Sendable {
                 case .ended(let root, let end):
                     loop.live[root] = nil
                     events.disconnected(root, end)
-                    wait(loop.plan.ended(after: end.lasted), &loop, &group)
+                    let asked = (end.error as? FalconError)?.retryAfter
+                    wait(loop.plan.ended(after: end.lasted, asking: asked), &loop, &group)
                 }
             }
         }
@@ -91,7 +92,9 @@ struct Feeds: Sendable {
         loop.timer += 1
         let number = loop.timer
         group.addTask {
-            if duration > .zero { try? await time.sleep(for: duration) }
+            // Many readers that lost their connections at once do not come back at once.
+            let jitter = Duration.milliseconds(Int.random(in: 0...250))
+            if duration > .zero { try? await time.sleep(for: duration + jitter) }
             return .due(number)
         }
     }

@@ -90,13 +90,13 @@ struct ListingPlan: Sendable {
         return Decision(wait: wait, trouble: error.description)
     }
 
-    /// A connection has ended: how long to wait with the next listing.
-    mutating func ended(after lasted: Duration) -> Duration {
+    /// A connection has ended: how long to wait with the next listing, at least as long as the server asks for.
+    mutating func ended(after lasted: Duration, asking asked: Duration? = nil) -> Duration {
         guard lasted < .seconds(10) else {
             shortRuns = 0
-            return .zero
+            return asked ?? .zero
         }
         shortRuns += 1
-        return .seconds(min(60, 1 << min(shortRuns - 1, 6)))
+        return max(asked ?? .zero, .seconds(min(60, 1 << min(shortRuns - 1, 6))))
     }
 }

@@ -21,6 +21,7 @@ actor FileTarget: RelaySink {
     private let time: any TimeSource
     private var descriptor: Int32
     private var size: Int
+    private var lastMoved = (stamp: "", number: 0)
     private let thread = DedicatedThread(name: "file")
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
@@ -69,16 +70,20 @@ actor FileTarget: RelaySink {
 
     private func rotate() {
         let stamp = time.now.secondsDescription.filter { $0 != "-" && $0 != ":" }
-        var moved = "\(path).\(stamp)"
-        var number = 1
-        while access(moved, F_OK) == 0 {
-            number += 1
-            moved = "\(path).\(stamp).\(number)"
+        // A number is not given twice in a second: what is moved last must sort last.
+        var number = lastMoved.stamp == stamp ? lastMoved.number + 1 : 1
+        func name() -> String { number == 1 ? "\(path).\(stamp)" : "\(path).\(stamp).\(number)" }
+        while access(name(), F_OK) == 0 { number += 1 }
+        let moved = name()
+        // Where the folder allows no renaming or no new file, the same file grows on: better than losing lines.
+        guard rename(path, moved) == 0 else { return }
+        guard let fresh = Self.open(path) else {
+            rename(moved, path)
+            return
         }
-        // Where the folder allows no renaming, the same file grows on: better than losing lines.
-        guard rename(path, moved) == 0, let fresh = Self.open(path) else { return }
         Glibc.close(descriptor)
         (descriptor, size) = fresh
+        lastMoved = (stamp, number)
         prune()
     }
 
@@ -87,8 +92,25 @@ actor FileTarget: RelaySink {
         var found = glob_t()
         defer { globfree(&found) }
         guard glob("\(path).*", 0, nil, &found) == 0 else { return }
-        let names = (0..<Int(found.gl_pathc)).compactMap { found.gl_pathv[$0].map { String(cString: $0) } }.sorted()
-        for name in names.dropLast(kept) { unlink(name) }
+        var moved: [(stamp: Substring, number: Int, name: String)] = []
+        for index in 0..<Int(found.gl_pathc) {
+            guard let name = found.gl_pathv[index].map({ String(cString: $0) }),
+                let (stamp, number) = Self.stamp(name.dropFirst(path.count + 1))
+            else { continue }
+            moved.append((stamp, number, name))
+        }
+        moved.sort { ($0.stamp, $0.number) < ($1.stamp, $1.number) }
+        for file in moved.dropLast(kept) { unlink(file.name) }
+    }
+
+    /// `20260214T090000Z`, `20260214T090000Z.2`; `nil` for the end of a name that we did not give.
+    private static func stamp(_ ending: Substring) -> (stamp: Substring, number: Int)? {
+        let parts = ending.split(separator: ".", omittingEmptySubsequences: false)
+        guard let stamp = parts.first, stamp.count == 16, parts.count <= 2,
+            zip(stamp, "00000000T000000Z").allSatisfy({ $1 == "0" ? $0.isASCII && $0.isNumber : $0 == $1 }),
+            let number = parts.count == 2 ? Int(parts[1]) : 1
+        else { return nil }
+        return (stamp, number)
     }
 
     private static func open(_ path: String) -> (Int32, Int)? {

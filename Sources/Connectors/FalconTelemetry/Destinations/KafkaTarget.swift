@@ -142,7 +142,12 @@ final class KafkaTarget: RelaySink {
         while !open.isEmpty {
             let pending = Pending(open.count)
             for index in open { await produce(batch, index, pending) }
-            await pending.wait()
+            await withTaskCancellationHandler {
+                await pending.wait()
+            } onCancel: { [handles] in
+                // Brokers that do not answer would hold the end up for as long as a message may take.
+                rd_kafka_purge(handles.producer, Int32(RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT))
+            }
             let (done, failed) = pending.state.withLock { ($0.refused, $0.failed) }
             refused.merge(done) { first, _ in first }
             if let reason = failed.values.first {
