@@ -223,6 +223,54 @@ def test_one_sample_on_the_terminal(triage: Triage) -> None:
     assert triage.sallyport.run("triage", sha256("beta"), env=wrong).status == 4
 
 
+# covers: triage:command_beside
+def test_one_sample_beside_a_running_service(triage: Triage) -> None:
+    hanging = triage.alert(1, "hanging")
+    triage.sample("hanging")
+    triage.verdict("hanging", None, hangs=True)
+    old = triage.alert(2, EICAR, HOSTS[1], created_timestamp="2020-01-01T00:00:00Z")
+    triage.sample(EICAR)
+    service = triage.start(VMRAY_RUNTIME_MODE="DOCKER", VMRAY_TIME_SPAN="3600")
+    service.wait_until(lambda: triage.vmray.calls("jobs") > 0, "the service waits for an analysis")
+    # Amid a run that ends when that analysis does.
+    said = triage.sallyport.run("triage", sha256(EICAR), "--json", env=triage.environment)
+    assert said.status == 0, said.err
+    steps = [line["step"] for line in said.json_lines[:-1]]
+    assert steps[:5] == ["service", "falcon", "look_up", "download", "submit"] and steps[-1] == "end"
+    report = said.json_lines[-1]
+    assert (report["outcome"], report["effects"][f"alert:{old}"]) == ("malicious", "done")
+    again = triage.sallyport.run("triage", sha256(EICAR), env=triage.environment)
+    assert again.status == 0 and "malicious" in again.out
+    assert len(triage.comments(old)) == 1 and not triage.comments(hanging)
+    # A sample that nobody has.
+    gone = triage.sallyport.run("triage", sha256("gone"), "--json", env=triage.environment)
+    assert gone.status == 1 and gone.json_lines[-1]["outcome"] == "download_failed", gone.out
+    # The service goes while a command waits.
+    waiting = triage.sallyport.start("triage", sha256("hanging"), "--json", env=triage.environment)
+    waiting.wait_until(lambda: "service" in waiting.out, "it has asked")
+    assert service.stop() == 0
+    assert waiting.wait() == 1 and "triage.not_begun" in waiting.err, waiting.out
+    # Without a service the command does it by itself, and the same once.
+    assert triage.sallyport.run("triage", sha256(EICAR), env=triage.environment).status == 0
+    assert len(triage.comments(old)) == 1
+
+
+# covers: triage:command_beside
+def test_one_sample_while_the_service_rests(triage: Triage) -> None:
+    service = triage.start(VMRAY_RUNTIME_MODE="DOCKER", VMRAY_TIME_SPAN="3600")
+    service.wait_until(lambda: "A run has ended" in service.err, "the first run has ended")
+    alert = triage.alert(1, "alpha", created_timestamp="2020-01-01T00:00:00Z")
+    triage.known("alpha", "suspicious")
+    said = triage.sallyport.run("triage", sha256("alpha"), env=triage.environment)
+    assert said.status == 0 and "suspicious" in said.out, said.err
+    assert len(triage.comments(alert)) == 1
+    triage.falcon.fault("status", 403, path="/alerts/combined/*", times=None)
+    triage.falcon.fault("status", 403, path="/detects/*", times=None)
+    refused = triage.sallyport.run("triage", sha256("beta"), "--json", env=triage.environment)
+    assert refused.status == 1 and "triage.not_begun" in refused.err, refused.out
+    assert service.stop() == 0
+
+
 # covers: triage:check
 def test_check_names_each_scope_with_what_needs_it(triage: Triage) -> None:
     settings = {"VMRAY_CONTAIN_HOST": "true", "VMRAY_CREATE_CASE": "true", "VMRAY_NEVER_CONTAIN": "x"}

@@ -48,7 +48,8 @@ public struct SandboxTriageConnector: Connector {
         do {
             guard Self.isDryRun(context.settings) else {
                 wipeDownloads()
-                return try await run(try await parts(context.store, events), until: stop)
+                let parts = try await parts(context.store, events)
+                return try await runsOnce ? run(parts, until: stop) : serve(parts, until: stop)
             }
             // What a dry run notes lasts as long as the process.
             let scratch = try await SQLiteStore.open(path: ":memory:")
@@ -60,6 +61,19 @@ public struct SandboxTriageConnector: Connector {
             try await run(parts, until: stop)
             await scratch.close()
         } catch is CancellationError where stop.isRaised {}
+    }
+
+    /// Runs, and takes up what people ask for meanwhile.
+    private func serve(_ parts: TriageParts, until stop: StopSignal) async throws {
+        let desk = RequestDesk(RequestBook(store: parts.book.store, flow: parts.book.flow), time: context.time)
+        var parts = parts
+        parts.requests = desk
+        try await withThrowingTaskGroup(of: Void.self) { [parts] group in
+            group.addTask { try await run(parts, until: stop) }
+            group.addTask { try await desk.watch(until: stop) }
+            try await group.waitForAll()
+        }
+        try await desk.close()
     }
 
     private func run(_ parts: TriageParts, until stop: StopSignal) async throws {
@@ -105,6 +119,7 @@ public struct SandboxTriageConnector: Connector {
         let end = context.time.uptime + context.settings[TriageSettings.timeSpan]
         while !stop.isRaised, context.time.uptime < end {
             if try await parts.book.isAskedFor(FlowValues.approval) { return }
+            if await parts.requests?.isAskedForAny == true { return }
             await stop.wait(atMost: min(.seconds(2), end - context.time.uptime), on: context.time)
         }
     }

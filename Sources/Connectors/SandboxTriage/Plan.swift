@@ -49,18 +49,9 @@ extension SandboxTriageConnector {
         parts.progress = progress
         try await parts.falcon.authenticate()
         _ = try await parts.vmray.systemVersion()
-        progress("falcon", "Alerts and quarantined files of the sample are looked for.")
-        let book = parts.book
-        _ = try await book.add(alerts: [sha256: []], files: [:])
-        let reader = SourceReader(parts.falcon, parts.detections)
-        try await reader.read(sha256, context.settings[TriageSettings.dataSources]) { page in
-            _ = try await book.add(alerts: page.alerts, files: page.files)
-        }
-        guard var record = try await book.record(sha256) else { return nil }
-        record.retry()
-        var course = SampleCourse(record, parts, RunState(end: nil, stop: stop))
-        guard let outcome = try await course.go() else { return nil }
-        return Report(course.triage.record, outcome)
+        let ended = try await triageRun(parts).bring(sha256, parts, RunState(end: nil, stop: stop))
+        guard let (record, outcome) = ended else { return nil }
+        return Report(record, outcome)
     }
 
     /// Whether the settings allow nothing but a rehearsal.

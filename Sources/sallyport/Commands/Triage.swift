@@ -13,15 +13,16 @@ extension Command {
     static let triage: Command = {
         let hash = Positional(name: "SHA256", doc: "The sample, by its SHA-256.")
         let isRehearsal = Option(
-            name: "dry-run", doc: "Say what would be done; submit and change nothing. Works beside a running service.")
+            name: "dry-run", doc: "Say what would be done; submit and change nothing.")
         return Command(
             name: "triage", summary: "Give one sample to VMRay, and tell Falcon what it found.",
             discussion: """
                 Takes the settings of the connector vmray from the environment (CROWDSTRIKE_CLIENT_ID, VMRAY_API_KEY and \
                 so on), or with --config from the first such flow of a sallyport.yaml. Every alert and quarantined file of \
-                the sample is told, whenever it was found. The state is that of the service, so nothing is done twice: \
-                stop the service first, or use --dry-run. Exit status 1: the sample was not brought to its end; 3: the \
-                settings are wrong; 4: Falcon or VMRay refuses or can't be reached.
+                the sample is told, whenever it was found. The state is that of the service, so nothing is done twice: a \
+                running service is asked to do it, by its own settings, and followed; it goes on when the command is \
+                interrupted. Exit status 1: the sample was not brought to its end; 3: the settings are wrong; 4: Falcon or \
+                VMRay refuses or can't be reached.
                 """,
             examples: [
                 .init(
@@ -72,14 +73,15 @@ private struct TriageCommand {
                     try await triage(sha256, connector, signals.stop, planned: { show($0) })
                 }
             } else {
-                let store = try await SQLiteStore.open(path: StateFolder(configuration.process).file)
-                let connector = try Offline.connector(flow, configuration, store: store)
-                let result: Result<SandboxTriageConnector.Report?, any Error>
-                do { result = .success(try await triage(sha256, connector, signals.stop, planned: nil)) } catch {
-                    result = .failure(error)
+                do {
+                    report = try await with(.owner, flow, configuration) { connector, _ in
+                        try await triage(sha256, connector, signals.stop, planned: nil)
+                    }
+                } catch StorageError.locked {
+                    report = try await with(.tool, flow, configuration) { connector, store in
+                        try await connector.follow(sha256, in: store, until: signals.stop, progress: show)
+                    }
                 }
-                await store.close()
-                report = try result.get()
             }
             if signals.stop.isRaised { return .interrupted }
             guard let report else { return .ok }
@@ -89,8 +91,25 @@ private struct TriageCommand {
             throw error
         } catch let error as any ActionableError {
             Console.complain(error, isJSON: isJSON)
+            if error is RequestError { return .problemFound }
             return error is ConnectorError ? .configuration : .remoteRefused
         }
+    }
+
+    /// The connector over the state itself: as its owner, or beside the service that is.
+    private func with(
+        _ mode: SQLiteStore.Mode, _ flow: FlowConfiguration, _ configuration: Configuration,
+        _ body: (SandboxTriageConnector, SQLiteStore) async throws -> SandboxTriageConnector.Report?
+    ) async throws -> SandboxTriageConnector.Report? {
+        let store = try await SQLiteStore.open(path: StateFolder(configuration.process).file, mode: mode)
+        var result: Result<SandboxTriageConnector.Report?, any Error> = .success(nil)
+        do {
+            if let connector = try Offline.connector(flow, configuration, store: store) as? SandboxTriageConnector {
+                result = .success(try await body(connector, store))
+            }
+        } catch { result = .failure(error) }
+        await store.close()
+        return try result.get()
     }
 
     private func triage(
@@ -98,13 +117,16 @@ private struct TriageCommand {
         planned: (@Sendable (PlannedChange) -> Void)?
     ) async throws -> SandboxTriageConnector.Report? {
         guard let connector = connector as? SandboxTriageConnector else { return nil }
-        return try await connector.triage(sha256, planned: planned, until: stop) { step, detail in
-            if isJSON {
-                let line: JSONValue = ["step": .string(step), "detail": .string(detail)]
-                Console.write(line.text + "\n")
-            } else {
-                Console.write(step + String(repeating: " ", count: max(1, 10 - step.count)) + detail + "\n")
-            }
+        return try await connector.triage(sha256, planned: planned, until: stop, progress: show)
+    }
+
+    @Sendable
+    private func show(_ step: String, _ detail: String) {
+        if isJSON {
+            let line: JSONValue = ["step": .string(step), "detail": .string(detail)]
+            Console.write(line.text + "\n")
+        } else {
+            Console.write(step + String(repeating: " ", count: max(1, 10 - step.count)) + detail + "\n")
         }
     }
 

@@ -60,6 +60,15 @@ extension CodeReference {
                 "triage.look_up_failed", "VMRay could not be asked about the sample, three runs in a row.",
                 "Look at the log for its answers; then `sallyport dlq retry`."),
             .init(
+                "triage.not_taken_up", "Nobody who holds the state has taken the sample of `sallyport triage` up.",
+                "Wait for the end of a single run; look whether the service runs the connector, and at its log."),
+            .init(
+                "triage.not_begun", "The service could not read the sample's alerts and files.",
+                "Look at the reason it gives, and at the service's log."),
+            .init(
+                "triage.left", "The service stopped before the sample came to its end.",
+                "It goes on at the next start; ask again then."),
+            .init(
                 "triage.effects_failed",
                 "The verdict stands, but Falcon could not be told everything, three runs in a row.",
                 "`sallyport explain SHA256` shows what is open and why; then `sallyport dlq retry`."),

@@ -10,7 +10,7 @@ struct SampleBook: Sendable {
     /// How long a sample that is done stays known, so that what comes late of it repeats nothing.
     static let retention: Duration = .seconds(90 * 86_400)
 
-    private let store: any StateStore
+    let store: any StateStore
     let flow: Int64
     private let target: Int64
     private let fencingToken: Int64
@@ -28,8 +28,11 @@ struct SampleBook: Sendable {
         self.target = try await store.number(of: target, in: .target)
         self.fencingToken = fencingToken
         self.time = time
-        runner = "triage/\(self.flow)"
+        runner = Self.runner(self.flow)
     }
+
+    /// Whose jobs the samples of a flow are.
+    static func runner(_ flow: Int64) -> String { "triage/\(flow)" }
 
     /// How history and dead letters name a hash, an indicator's value, a host, an alert or a file.
     static func digest(_ text: String) -> Digest128 { hasher.digest(text) }

@@ -23,8 +23,10 @@ struct TriageParts: Sendable {
     let time: any TimeSource
     /// Set for a rehearsal: what would be done is told there, and nothing is changed but the book, which is a scratch one.
     var rehearse: (@Sendable (PlannedChange) -> Void)?
-    /// Follows single samples, for a terminal.
-    var progress: (@Sendable (_ step: String, _ detail: String) -> Void)?
+    /// Follows a single sample, for a terminal.
+    var progress: (@Sendable (_ step: String, _ detail: String) async throws -> Void)?
+    /// Where people ask a service for single samples; `nil` where nobody can.
+    var requests: RequestDesk?
 }
 
 /// What the samples of one run share.
@@ -90,6 +92,7 @@ struct SampleCourse {
             let action = triage.next()
             if case .end(let outcome) = action {
                 try await finish(outcome)
+                try await parts.progress?("end", outcome.rawValue)
                 return outcome
             }
             if case .submit = action {} else { endTransfer() }
@@ -98,7 +101,7 @@ struct SampleCourse {
                 return nil
             }
             try Task.checkCancellation()
-            tell(action)
+            try await tell(action)
             try await carryOut(action)
             if isRehearsed { return nil }
         }
@@ -128,7 +131,6 @@ struct SampleCourse {
     private mutating func finish(_ outcome: SampleOutcome) async throws(StorageError) {
         triage.finish()
         parts.events.ended(sha256, outcome, attempts: triage.record.attempts)
-        parts.progress?("end", outcome.rawValue)
         // Also when nothing has changed: the next run takes it up behind the others.
         try await store(isOver: true)
     }

@@ -60,8 +60,15 @@ struct TriageRun {
         var underWay: Set<String> = []
         var handled: Set<String> = []
         var isDrained = false
-        try await withThrowingTaskGroup(of: (String, SampleOutcome?).self) { group in
+        // Asked for by a person; one that is under way already is taken up behind that.
+        var asked = await parts.requests?.take() ?? []
+        try await withThrowingTaskGroup(of: Event.self) { group in
+            if let requests = parts.requests { group.addTask { await Self.wait(for: requests) } }
             while true {
+                for sha256 in asked where !run.stop.isRaised && underWay.insert(sha256).inserted {
+                    asked.removeAll { $0 == sha256 }
+                    group.addTask { try await bringRequested(sha256, run) }
+                }
                 while !run.stop.isRaised, underWay.count < StepLimits.underWay, !(queue.isEmpty && isDrained) {
                     if queue.isEmpty {
                         let found = try await parts.book.open(before: begin, limit: underWay.count + 500)
@@ -75,24 +82,88 @@ struct TriageRun {
                     group.addTask { [parts] in try await Self.bring(record, parts, run) }
                 }
                 parts.events.working(on: underWay.count)
-                guard let (sha256, outcome) = try await group.next() else { break }
-                underWay.remove(sha256)
-                handled.insert(sha256)
-                if let outcome {
-                    summary.outcomes[outcome, default: 0] += 1
-                } else {
-                    summary.unfinished += 1
+                if underWay.isEmpty {
+                    if !run.stop.isRaised, let more = await parts.requests?.take(), !more.isEmpty {
+                        asked = more
+                        continue
+                    }
+                    group.cancelAll()
+                    break
+                }
+                switch try await group.next() {
+                case .asked:
+                    asked += await parts.requests?.take() ?? []
+                    if let requests = parts.requests { group.addTask { await Self.wait(for: requests) } }
+                case .ended(let sha256, let outcome):
+                    underWay.remove(sha256)
+                    handled.insert(sha256)
+                    if let outcome {
+                        summary.outcomes[outcome, default: 0] += 1
+                    } else {
+                        summary.unfinished += 1
+                    }
+                case nil: break
                 }
             }
+        }
+    }
+
+    private enum Event: Sendable {
+        case ended(String, SampleOutcome?)
+        case asked
+    }
+
+    private static func wait(for requests: RequestDesk) async -> Event {
+        await requests.wait()
+        return .asked
+    }
+
+    // MARK: Single samples
+
+    /// Brings one sample as far as it gets, with every alert and quarantined file of it, whenever that was found.
+    ///
+    /// - Parameter parts: with somebody who follows it.
+    /// - Returns: `nil` when it was left where it stands.
+    func bring(
+        _ sha256: String, _ parts: TriageParts, _ run: RunState
+    ) async throws -> (SampleRecord, SampleOutcome)? {
+        try await parts.progress?("falcon", "Alerts and quarantined files of the sample are looked for.")
+        let book = parts.book
+        _ = try await book.add(alerts: [sha256: []], files: [:])
+        try await SourceReader(parts.falcon, parts.detections).read(sha256, sources) { page in
+            _ = try await book.add(alerts: page.alerts, files: page.files)
+        }
+        guard var record = try await book.record(sha256) else { return nil }
+        record.retry()
+        var course = SampleCourse(record, parts, run)
+        guard let outcome = try await course.go() else { return nil }
+        return (course.triage.record, outcome)
+    }
+
+    /// The same for somebody who asked a service for it.
+    @concurrent
+    private func bringRequested(_ sha256: String, _ run: RunState) async throws -> Event {
+        guard let desk = parts.requests else { return .ended(sha256, nil) }
+        var parts = parts
+        parts.progress = { try await desk.tell(sha256, step: $0, $1) }
+        do {
+            let ended = try await bring(sha256, parts, run)
+            try await desk.end(sha256, ended?.1)
+            return .ended(sha256, ended?.1)
+        } catch let error as FalconError {
+            if case .transport(.cancelled) = error { throw CancellationError() }
+            parts.events.failed(sha256, at: "falcon", error)
+            try await desk.end(sha256, nil, failure: error.description)
+            return .ended(sha256, nil)
         }
     }
 
     @concurrent
     private static func bring(
         _ record: SampleRecord, _ parts: TriageParts, _ run: RunState
-    ) async throws -> (String, SampleOutcome?) {
+    ) async throws -> Event {
         var course = SampleCourse(record, parts, run)
-        return (record.sha256, try await course.go())
+        return .ended(record.sha256, try await course.go())
     }
 
     /// Neither source waits for the other's backlog.

@@ -38,19 +38,19 @@ extension SampleOutcome {
 
 extension SampleCourse {
     /// Tells a terminal what happens next.
-    func tell(_ action: SampleTriage.Action) {
+    func tell(_ action: SampleTriage.Action) async throws {
         guard let progress = parts.progress else { return }
         switch action {
-        case .lookUp: progress("look_up", "Does VMRay know it?")
-        case .listSubmissions: progress("look_up", "Is it being analysed already?")
-        case .download: progress("download", "Falcon's copy is fetched and checked.")
-        case .submit: progress("submit", "It is sent to VMRay.")
-        case .poll(let id): progress("analysis", "Submission \(id)")
-        case .readResult: progress("verdict", "Verdict and IOCs are read.")
-        case .check(let effect): progress("check", effect.summary)
-        case .permit(let hosts): progress("guard", "\(hosts.count) hosts")
-        case .apply(let effect): progress("report", effect.summary)
-        case .findHosts: progress("hosts", "Which other hosts ran it?")
+        case .lookUp: try await progress("look_up", "Does VMRay know it?")
+        case .listSubmissions: try await progress("look_up", "Is it being analysed already?")
+        case .download: try await progress("download", "Falcon's copy is fetched and checked.")
+        case .submit: try await progress("submit", "It is sent to VMRay.")
+        case .poll(let id): try await progress("analysis", "Submission \(id)")
+        case .readResult: try await progress("verdict", "Verdict and IOCs are read.")
+        case .check(let effect): try await progress("check", effect.summary)
+        case .permit(let hosts): try await progress("guard", "\(hosts.count) hosts")
+        case .apply(let effect): try await progress("report", effect.summary)
+        case .findHosts: try await progress("hosts", "Which other hosts ran it?")
         case .listJobs, .wait, .findExisting, .end: break
         }
     }
