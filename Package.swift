@@ -194,7 +194,7 @@ let package = Package(
                 "Base", "ConnectorKit", "Engine", "HTTPClient", "JSON", "Messaging", "OpenCTI", "STIX", "Settings",
                 "Storage", "Telemetry", "TestKit",
             ]),
-        tests("StorageTests", ["Base", "Storage", "CSQLite"]),
+        tests("StorageTests", ["Base", "CSQLite", "Storage", "TestKit"]),
         tests("SettingsTests", ["Base", "JSON", "Settings"]),
         tests("SubprocessesTests", ["Base", "Subprocesses"]),
         tests("TelemetryTests", ["Base", "Telemetry"]),

@@ -85,6 +85,7 @@ public struct Flow: Sendable {
         case held([Item])
         case kept(Housekeeping)
         case command(FlowCommand?)
+        case changedElsewhere
         case tick
         case stop
         case deadlinePassed
@@ -106,6 +107,21 @@ public struct Flow: Sendable {
     public func run(
         _ core: consuming FlowCore, mustSweep: Bool = false, until stop: StopSignal, grace: Duration = .seconds(20)
     ) async throws {
+        let identity = core.identity
+        let foreign = ForeignChanges()
+        await parts.store.watch(target: identity.target, for: identity.flow) { foreign.add($0) }
+        let result: Result<Void, any Error>
+        do {
+            result = .success(try await run(core, heeding: foreign, mustSweep: mustSweep, until: stop, grace: grace))
+        } catch { result = .failure(error) }
+        await parts.store.watch(target: identity.target, for: identity.flow, nil)
+        try result.get()
+    }
+
+    private func run(
+        _ core: consuming FlowCore, heeding foreign: ForeignChanges, mustSweep: Bool, until stop: StopSignal,
+        grace: Duration
+    ) async throws {
         var core = core
         try await withThrowingTaskGroup(of: Message.self) { group in
             var loop = Loop(mustSweep: mustSweep)
@@ -116,6 +132,10 @@ public struct Flow: Sendable {
             }
             group.addTask { [commands] in .command(await commands.receive()) }
             let flow = core.identity.flow
+            group.addTask {
+                await foreign.wait()
+                return .changedElsewhere
+            }
             group.addTask { [parts] in .kept(await Housekeeping.run(parts, flow: flow)) }
             if core.recovery != .running {
                 // What was held back until a recovery's end, and an earlier run did not get to.
@@ -124,7 +144,10 @@ public struct Flow: Sendable {
             arm(&core, &loop, &group)
             while let message = try await group.next() {
                 let now = Moment(parts.time)
-                if try handle(message, &core, &loop, &group, at: now, grace: grace) { return }
+                // Before the message: one that ends our own commit must find what others have committed before it.
+                let changed = foreign.take()
+                if !changed.isEmpty { core.changedElsewhere(changed, at: now) }
+                if try handle(message, &core, &loop, &group, foreign, at: now, grace: grace) { return }
                 for action in core.takeActions() { carryOut(action, of: core, in: &group) }
                 parts.status.update(core, at: now)
                 if core.isIdle, core.isDraining || loop.hasEnded { return }
@@ -177,8 +200,8 @@ public struct Flow: Sendable {
 
     /// - Returns: whether the flow has ended.
     private func handle(
-        _ message: Message, _ core: inout FlowCore, _ loop: inout Loop, _ group: inout Group, at now: Moment,
-        grace: Duration
+        _ message: Message, _ core: inout FlowCore, _ loop: inout Loop, _ group: inout Group,
+        _ foreign: ForeignChanges, at now: Moment, grace: Duration
     ) throws -> Bool {
         switch message {
         case .read(let result):
@@ -199,6 +222,11 @@ public struct Flow: Sendable {
             try result.get()
             core.committed(at: now)
         case .tidied: break
+        case .changedElsewhere:
+            group.addTask {
+                await foreign.wait()
+                return .changedElsewhere
+            }
         case .swept(let result):
             loop.isSweeping = false
             let items = try result.get()

@@ -150,6 +150,7 @@ extension FlowCore {
         // compare again instead of trusting the digest beside owners that are already newer.
         let isUncertain =
             keys[slot].operation != nil || keys[slot].underWay != nil || !keys[slot].attached.isEmpty
+            || keys[slot].reloads > 0
         if keys[slot].isEntryDirty || isUncertain {
             commit.entries.append(
                 EntryChange(

@@ -5,9 +5,9 @@ import Storage
 
 extension FlowCore {
     /// Compares what the owners want with how the target stands, and ends the attached effects or leaves them to one
-    /// operation. Nothing is decided while an operation or a question is under way: its answer decides again.
+    /// operation. Nothing is decided while an operation, a question or a reload is under way: its answer decides again.
     mutating func decide(_ slot: Int, at now: Moment) {
-        guard keys[slot].underWay == nil, !keys[slot].isAsking else { return }
+        guard keys[slot].underWay == nil, !keys[slot].isAsking, keys[slot].reloads == 0 else { return }
         if !keys[slot].owners.isEmpty {
             decideContent(slot, at: now)
         } else if let removal = keys[slot].removal {
@@ -143,9 +143,11 @@ extension FlowCore {
 
     /// The removal becomes a durable job that the end of the recovery takes up.
     private mutating func holdBack(_ slot: Int, at now: Moment) {
-        guard let removal = keys[slot].removal, let last = keys[slot].attached.last else { return }
+        guard let removal = keys[slot].removal else { return }
+        let last = keys[slot].attached.last
         let held = HeldRemoval(
-            key: keys[slot].key, source: last.source, time: window[last.number].item.time, removal: removal)
+            key: keys[slot].key, source: last?.source ?? .zero,
+            time: last.map { window[$0.number].item.time } ?? now.wall, removal: removal)
         outbox.jobs.append(
             Job(
                 runner: HeldRemoval.runner(flow: identity.flow), id: held.id, flow: identity.flow, step: "held",
@@ -164,7 +166,7 @@ extension FlowCore {
         queues[operation.kind.rawValue].append(slot, serial: keys[slot].serial, at: now.uptime)
     }
 
-    private mutating func cancelOperation(_ slot: Int) {
+    mutating func cancelOperation(_ slot: Int) {
         guard let operation = keys[slot].operation else { return }
         queues[operation.kind.rawValue].count -= 1
         keys[slot].operation = nil

@@ -15,8 +15,10 @@ extension FlowCore {
             let result =
                 index < results.count
                 ? results[index] : .retry(after: .seconds(1), code: "engine.no_result", reason: "no result")
-            conclude(slot, operation, result, at: now)
-            if keys[slot].operation == nil, !keys[slot].attached.isEmpty || keys[slot].removal != nil {
+            let isOver = conclude(slot, operation, result, at: now)
+            settleContest(slot, at: now)
+            // What nobody's effect waits for (drift at the target, another flow's wish) is tried again all the same.
+            if keys[slot].operation == nil, !isOver || !keys[slot].attached.isEmpty || keys[slot].removal != nil {
                 decide(slot, at: now)
             }
             retireIfIdle(slot)
@@ -25,17 +27,31 @@ extension FlowCore {
         tick(at: now)
     }
 
-    private mutating func conclude(_ slot: Int, _ operation: Operation, _ result: OperationResult, at now: Moment) {
+    /// - Returns: whether the operation has ended, whichever way; otherwise it is decided anew.
+    private mutating func conclude(
+        _ slot: Int, _ operation: Operation, _ result: OperationResult, at now: Moment
+    ) -> Bool {
         switch result {
         case .applied(let remoteID):
             apply(operation, remoteID: remoteID, slot)
             succeed(slot, operation, at: now)
         case .missing where operation.isBlind:
+            if keys[slot].isDoubtful {
+                // An earlier try may have taken away what another flow had put there: that flow is to hear of it.
+                keys[slot].isEntryDirty = true
+                list(slot, at: now)
+            }
             keys[slot].isDoubtful = false
+            keys[slot].tries = 0
             let flying = keys[slot].flying
             keys[slot].flying = []
             if keys[slot].attached.isEmpty { keys[slot].removal = nil }
             endAll(flying, .unchanged, code: "absent", reason: "not at the target", slot, at: now)
+        case .missing where operation.kind == .delete && keys[slot].isDoubtful:
+            // Another flow may have put it there anew, under another id: it is looked for.
+            forget(slot, at: now)
+            putBack(slot)
+            return false
         case .missing where operation.kind == .delete:
             apply(operation, remoteID: "", slot)
             succeed(slot, operation, at: now)
@@ -46,6 +62,7 @@ extension FlowCore {
             keys[slot].isEntryDirty = true
             list(slot, at: now)
             putBack(slot)
+            return false
         case .kept(let code, let reason):
             keys[slot].isDoubtful = false
             let flying = keys[slot].flying
@@ -56,12 +73,14 @@ extension FlowCore {
         case .refused(let code, let reason):
             refuse(slot, code: code, reason: reason, at: now)
         case .retry(let wait, let code, let reason):
-            retry(slot, operation, after: wait, code: code, reason: reason, at: now)
+            return retry(slot, operation, after: wait, code: code, reason: reason, at: now)
         case .unavailable(let wait, let code, let reason):
             putBack(slot)
             doubt(slot, operation)
             block(operation.kind, for: wait, code: code, reason: reason, at: now)
+            return false
         }
+        return true
     }
 
     private mutating func apply(_ operation: Operation, remoteID: String, _ slot: Int) {
@@ -123,25 +142,27 @@ extension FlowCore {
         endAll(flying, .deadLettered, code: code, reason: reason, slot, at: now)
     }
 
+    /// - Returns: whether it is given up.
     private mutating func retry(
         _ slot: Int, _ operation: Operation, after wait: Duration, code: String, reason: String, at now: Moment
-    ) {
+    ) -> Bool {
         if keys[slot].tries == 0 { keys[slot].successesAtFirstTry = successes }
         keys[slot].tries += 1
         accounting.retries += 1
         // Others get through, this one does not: it is the operation's fault, not the target's.
         if keys[slot].tries >= limits.triesBeforeDeadLetter, successes > keys[slot].successesAtFirstTry {
             refuse(slot, code: code, reason: "\(reason) (\(limits.triesBeforeDeadLetter) tries)", at: now)
-            return
+            return true
         }
         putBack(slot)
         doubt(slot, operation)
         block(operation.kind, for: wait, code: code, reason: reason, at: now)
+        return false
     }
 
     /// The call may have been carried out although its answer was lost: nothing that was known of the target holds.
     private mutating func doubt(_ slot: Int, _ operation: Operation) {
-        if operation.kind == .create { keys[slot].isDoubtful = true }
+        if operation.kind == .create || operation.isBlind { keys[slot].isDoubtful = true }
         guard keys[slot].state != nil else { return }
         keys[slot].digest = .zero
         keys[slot].isEntryDirty = true

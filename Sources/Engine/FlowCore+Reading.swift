@@ -30,7 +30,7 @@ extension FlowCore {
             sources[item.source]?.uses += 1
             for case .state(let key, _) in item.effects { hold(key, in: &slots, asking: &query) }
         }
-        enqueue(query, numbers: start..<window.nextNumber, slots: slots, observed: [], at: now)
+        enqueue(query, numbers: start..<window.nextNumber, slots: slots, at: now)
     }
 
     /// Takes what the target shows of keys that may have drifted from the ledger.
@@ -49,8 +49,9 @@ extension FlowCore {
         slots.append(slot)
     }
 
-    private mutating func enqueue(
-        _ query: LedgerQuery, numbers: Range<UInt64>, slots: [Int], observed: [ObservedEntry], at now: Moment
+    mutating func enqueue(
+        _ query: LedgerQuery, numbers: Range<UInt64>, slots: [Int], observed: [ObservedEntry] = [],
+        reloads: Bool = false, at now: Moment
     ) {
         let id = nextReadID
         nextReadID += 1
@@ -58,7 +59,8 @@ extension FlowCore {
         reads.append(
             PendingRead(
                 id: id, numbers: numbers, isResolved: isResolved, slots: slots, asked: query.keys,
-                sources: query.sources, observed: observed))
+                sources: query.sources, observed: observed,
+                reloaded: reloads ? Dictionary(uniqueKeysWithValues: query.keys.map { ($0, nil) }) : [:]))
         if isResolved { applyReads(at: now) } else { actions.append(.lookUp(id: id, query)) }
     }
 
@@ -74,6 +76,7 @@ extension FlowCore {
             }
             // A key that is in play already is newer in memory than in the answer.
             if !keys[slot].isLoaded { load(entry, into: slot) }
+            if reads[index].reloaded[entry.key] != nil { reads[index].reloaded[entry.key] = .some(entry) }
             guard !asked.isEmpty else { continue }
             for owner in keys[slot].owners where owner.flow == identity.flow && asked.contains(owner.source) {
                 sources[owner.source]?.owned.append(entry.key)
@@ -82,6 +85,8 @@ extension FlowCore {
         for key in reads[index].asked { if let slot = keys.slot(of: key) { keys[slot].isLoaded = true } }
         for source in reads[index].sources { sources[source]?.isLoaded = true }
         reads[index].isResolved = true
+        let outdated = reads[index].outdated
+        if !outdated.isEmpty { changedElsewhere(entries.map(\.key).filter { outdated.contains($0) }, at: now) }
         applyReads(at: now)
     }
 
@@ -100,6 +105,7 @@ extension FlowCore {
             let read = reads[done]
             for number in read.numbers { apply(number, at: now) }
             for entry in read.observed { apply(entry, at: now) }
+            if !read.reloaded.isEmpty { for key in read.asked { reload(key, read.reloaded[key] ?? nil, at: now) } }
             for slot in read.slots {
                 keys[slot].uses -= 1
                 retireIfIdle(slot)
@@ -186,6 +192,7 @@ extension FlowCore {
                 adopt(contribution, from: item, slot: slot, owner: index, at: now)
             }
             keys[slot].removal = nil
+            keys[slot].lastRemoval = nil
             keys[slot].mayRemove = false
         case .remove(let removal):
             if let index {
@@ -194,7 +201,7 @@ extension FlowCore {
                 end(reference, .unchanged, code: "not_an_owner", reason: "others want it", key: key, at: now)
                 return
             }
-            if keys[slot].owners.isEmpty { keys[slot].removal = removal }
+            leave(slot, by: removal)
         case .sweep:
             guard let index, keys[slot].owners[index].generation < generation else {
                 end(reference, .unchanged, code: "seen", reason: "the recovery has shown it", key: key, at: now)
@@ -202,7 +209,7 @@ extension FlowCore {
             }
             let removal = model.removal(of: keys[slot].owners[index].contribution, by: [])
             disown(slot, owner: index, at: now)
-            if keys[slot].owners.isEmpty { keys[slot].removal = removal }
+            leave(slot, by: removal)
         }
         keys[slot].attached.append(reference)
         decide(slot, at: now)
@@ -240,6 +247,11 @@ extension FlowCore {
             sources[source] = state
         }
         noteOwnerChange(slot, source: source, at: now)
+    }
+
+    private mutating func leave(_ slot: Int, by removal: [UInt8]) {
+        keys[slot].lastRemoval = removal
+        if keys[slot].owners.isEmpty { keys[slot].removal = removal }
     }
 
     private mutating func markSeen(_ slot: Int, owner index: Int, at now: Moment) {

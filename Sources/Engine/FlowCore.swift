@@ -176,6 +176,7 @@ public struct FlowCore: Sendable {
     var openGroups: [SourcePosition] { window.openGroups }
     var keysUnderWay: [Digest128] { inFlight.values.flatMap { $0.map { keys[$0].key } } }
     var batchesInFlight: Int { inFlight.count }
+    var readsOpen: Int { reads.count }
 
     /// The position that is durable.
     public var durablePosition: SourcePosition? { checkpoint }

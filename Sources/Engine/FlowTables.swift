@@ -69,6 +69,10 @@ struct PendingRead: Sendable {
     let sources: [Digest128]
     /// What the target shows, to be compared once the keys are loaded.
     var observed: [ObservedEntry] = []
+    /// Keys that another flow has changed, and what the ledger now has of them.
+    var reloaded: [Digest128: LedgerEntry?] = [:]
+    /// Keys that another flow has changed since it was asked: of sources it may bring keys that were not in play then.
+    var outdated: Set<Digest128> = []
 }
 
 /// What one source owns at the target, as far as items in play need it.
@@ -93,6 +97,8 @@ struct KeyState: Sendable {
     var leaving: [LedgerOwner] = []
     /// How the last owner left, while that is not yet done.
     var removal: [UInt8]?
+    /// How an owner of ours left last, while the key is in play.
+    var lastRemoval: [UInt8]?
     /// Effects that the next decision ends.
     var attached: [EffectReference] = []
     /// Effects that the operation under way ends.
@@ -103,9 +109,14 @@ struct KeyState: Sendable {
     var underWay: Operation?
     var tries = 0
     var successesAtFirstTry: UInt64 = 0
-    /// A create went out and its answer was lost.
+    /// A create, or a removal without the target's id, went out and its answer was lost.
     var isDoubtful = false
     var isAsking = false
+    /// Answers of the ledger that are awaited because another flow has changed the key; nothing is decided before.
+    var reloads = 0
+    /// Another flow has committed the key while an operation of ours was open: which of the two came last at the target is
+    /// unknown.
+    var isContested = false
     /// An owner has left since the last write, and others remain.
     var hasLostOwner = false
     var mayRemove = false

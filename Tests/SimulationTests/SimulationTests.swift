@@ -20,12 +20,27 @@ import Testing
         }
     }
 
+    // covers: better:shared-target
+    @Test func `two flows into one tenant end with what both want`() async throws {
+        var meetings = 0
+        for seed in 0..<UInt64(1500) {
+            await Task.yield()
+            var shared = SharedTarget(seed: seed)
+            try shared.run()
+            meetings += shared.meetings
+        }
+        #expect(meetings > 1500, "they hardly ever met: \(meetings)")
+    }
+
     /// For a person: `SALLYPORT_SEED=17 swift test --filter "one seed"` prints what happens.
     @Test func `one seed, told`() throws {
         let seed = ProcessInfo.processInfo.environment["SALLYPORT_SEED"].flatMap { UInt64($0) }
         var world = World(seed: seed ?? 0)
         world.isTelling = seed != nil
         _ = try world.run()
+        var shared = SharedTarget(seed: seed ?? 0)
+        shared.isTelling = seed != nil
+        try shared.run()
     }
 
     @Test func `most seeds contain a crash and a remote fault`() async throws {

@@ -2,6 +2,7 @@
 
 import Base
 import Storage
+import TestKit
 import Testing
 
 @Suite("Ledger") struct LedgerTests {
@@ -91,7 +92,21 @@ import Testing
         #expect(try await store.lookUp(sources: [10], flow: 2).map(\.id) == [entry.id])
     }
 
-    @Test func `removes an entry with the owners of every flow`() async throws {
+    @Test func `removes an entry with all its owners`() async throws {
+        let store = try await inMemory()
+        try await store.commit(
+            FlowCommit(flow: 1) { commit in
+                commit.put(1)
+                commit.own(1, by: 10)
+                commit.own(1, by: 11)
+            })
+        try await store.commit(FlowCommit(flow: 1) { $0.remove(1) })
+        #expect(try await store.lookUp(sources: [10], keys: [1], flow: 1).isEmpty)
+        try await store.checkIntegrity()
+    }
+
+    // covers: better:shared-target
+    @Test func `a removed entry that another flow wants stays as absent`() async throws {
         let store = try await inMemory()
         try await store.commit(
             FlowCommit(flow: 1) { commit in
@@ -100,9 +115,31 @@ import Testing
             })
         try await store.commit(FlowCommit(flow: 2) { $0.own(1, by: 20) })
         try await store.commit(FlowCommit(flow: 1) { $0.remove(1) })
-        #expect(try await store.lookUp(sources: [10], keys: [1], flow: 1).isEmpty)
-        #expect(try await store.lookUp(sources: [20], flow: 2).isEmpty)
+        let entry = try #require(try await store.entry(1))
+        #expect(entry.state == .absent && entry.remoteID.isEmpty)
+        #expect(entry.owners.map(\.source) == [digest(20)])
+        #expect(try await store.lookUp(sources: [10], flow: 1).isEmpty)
         try await store.checkIntegrity()
+    }
+
+    // covers: better:shared-target
+    @Test func `tells a flow what others commit at its target, before they know of it`() async throws {
+        let store = try await inMemory()
+        let heard = Recorder<[Digest128]>()
+        await store.watch(target: 1, for: 1) { heard.append($0) }
+        try await store.commit(
+            FlowCommit(flow: 2) { commit in
+                commit.put(1)
+                commit.own(1, by: 10)
+            })
+        #expect(heard.elements.map { Set($0) } == [[digest(1)]])
+        try await store.commit(FlowCommit(flow: 1) { $0.put(2) })
+        try await store.commit(FlowCommit(flow: 2, target: 2) { $0.put(3) })
+        try await store.commit(FlowCommit(flow: 2) { $0.checkpoints["0"] = bytes("5-0") })
+        #expect(heard.elements.count == 1)
+        await store.watch(target: 1, for: 1, nil)
+        try await store.commit(FlowCommit(flow: 2) { $0.put(4) })
+        #expect(heard.elements.count == 1)
     }
 
     @Test func `removes one owner and leaves the others`() async throws {
@@ -147,18 +184,18 @@ import Testing
         try await store.checkIntegrity()
     }
 
-    @Test func `refuses an owner without entry and writes nothing of that commit`() async throws {
+    @Test func `an owner whose entry another flow has just removed keeps its wish`() async throws {
         let store = try await inMemory()
-        await #expect(throws: StorageError.self) {
-            try await store.commit(
-                FlowCommit { commit in
-                    commit.put(1)
-                    commit.own(2, by: 10)
-                    commit.checkpoints["0"] = bytes("5-0")
-                })
-        }
-        #expect(try await store.entry(1) == nil)
-        #expect(try await store.checkpoints(flow: 1).isEmpty)
+        try await store.commit(
+            FlowCommit { commit in
+                commit.own(2, by: 10)
+                commit.own(2, by: 11)
+                commit.checkpoints["0"] = bytes("5-0")
+            })
+        let entry = try #require(try await store.entry(2))
+        #expect(entry.state == .absent && entry.owners.map(\.source) == [digest(10), digest(11)])
+        #expect(try await store.lookUp(sources: [11]).map(\.id) == [entry.id])
+        try await store.checkIntegrity()
     }
 
     @Test func `marks owners of its own flow only`() async throws {

@@ -20,14 +20,23 @@ private struct Model {
     var owners: [OwnerName: LedgerOwner] = [:]
     var checkpoints: [Int64: [UInt8]] = [:]
 
+    static let gone = EntryChange.Value(remoteID: "", digest: Digest128(high: 0, low: 0), state: .absent)
+
     mutating func apply(_ commit: FlowCommit) {
         for change in commit.entries {
             let place = Place(target: commit.target, key: change.key)
-            entries[place] = change.value
-            if change.value == nil { owners = owners.filter { $0.key.place != place } }
+            guard change.value == nil else {
+                entries[place] = change.value
+                continue
+            }
+            owners = owners.filter { $0.key.place != place || $0.key.flow != commit.flow }
+            // What another flow wants keeps its row.
+            let isWanted = owners.contains { $0.key.place == place }
+            entries[place] = isWanted && entries[place] != nil ? Self.gone : nil
         }
         for change in commit.owners {
             let place = Place(target: commit.target, key: change.key)
+            if change.value != nil, entries[place] == nil { entries[place] = Self.gone }
             owners[OwnerName(place: place, flow: commit.flow, source: change.source)] = change.value.map {
                 LedgerOwner(
                     flow: commit.flow, source: change.source, event: $0.event, generation: $0.generation,
@@ -79,7 +88,8 @@ private struct Model {
                     EntryChange(key: key, value: .init(remoteID: remoteID, digest: digest(&random), state: state)))
             }
         }
-        let candidates = known.sorted()
+        // Another flow may have removed what an owner names.
+        let candidates = random.chance(0.2) ? (0..<4).map { _ in digest(&random) } : known.sorted()
         for _ in 0..<Int.random(in: 0...16, using: &random) {
             if random.chance(0.3) {
                 commit.owners.append(OwnerChange(key: digest(&random), source: digest(&random), value: nil))

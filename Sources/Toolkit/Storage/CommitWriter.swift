@@ -51,8 +51,7 @@ struct CommitWriter {
             if next < ids.count, ids[next].key == change.key {
                 try batch.apply(change, entry: ids[next].id, isNewEntry: ids[next].isNew)
             } else {
-                let id = try pointers.entry(ofKey: change.key, target: commit.target)
-                try batch.apply(change, entry: id, isNewEntry: false)
+                try batch.apply(change)
             }
         }
         try batch.flush()
@@ -110,24 +109,50 @@ private struct LedgerBatch {
     mutating func apply(_ change: EntryChange) throws(StorageError) -> (id: Int64?, isNew: Bool) {
         let known = try pointers.entry(ofKey: change.key, target: target)
         guard let value = change.value else {
-            if let known { try remove(known, key: change.key) }
+            guard let known else { return (nil, false) }
+            let owners = try owners(of: known)
+            for owner in owners where owner.scope == flow { try removeOwner(owner.digest, of: known) }
+            // What another flow still wants keeps its row; that flow hears of the removal.
+            if owners.contains(where: { $0.scope != flow }) { return (try write(.gone, at: known), false) }
+            try remove(known, key: change.key)
             return (nil, false)
         }
-        let write = known == nil ? insertEntry : updateEntry
+        if let known { return (try write(value, at: known), false) }
+        return (try insert(value, key: change.key), true)
+    }
+
+    private func write(_ value: EntryChange.Value, at entry: Int64) throws(StorageError) -> Int64 {
+        bind(value, to: updateEntry)
+        updateEntry.bind(4, entry)
+        try updateEntry.run()
+        return entry
+    }
+
+    private mutating func insert(_ value: EntryChange.Value, key: Digest128) throws(StorageError) -> Int64 {
+        bind(value, to: insertEntry)
+        insertEntry.bind(4, target)
+        insertEntry.bind(5, key)
+        try insertEntry.run()
+        let id = database.lastInsertedID
+        queued.append(PointerIndex.Pointer(digest: key, kind: .key, scope: target, entry: id))
+        return id
+    }
+
+    private func bind(_ value: EntryChange.Value, to write: SQLiteStatement) {
         RemoteID.bind(value.remoteID, to: write, at: 1)
         write.bind(2, value.digest)
         write.bind(3, value.state.rawValue)
-        if let known {
-            write.bind(4, known)
-            try write.run()
-            return (known, false)
+    }
+
+    /// An owner whose entry does not change with it. Where there is none any more, another flow has just removed it: the
+    /// wish stays, and its flow hears of the removal.
+    mutating func apply(_ change: OwnerChange) throws(StorageError) {
+        if let known = try pointers.entry(ofKey: change.key, target: target) {
+            return try apply(change, entry: known, isNewEntry: false)
         }
-        write.bind(4, target)
-        write.bind(5, change.key)
-        try write.run()
-        let id = database.lastInsertedID
-        queued.append(PointerIndex.Pointer(digest: change.key, kind: .key, scope: target, entry: id))
-        return (id, true)
+        guard change.value != nil else { return }
+        try apply(change, entry: try insert(.gone, key: change.key), isNewEntry: true)
+        try flush()
     }
 
     mutating func apply(_ change: OwnerChange, entry: Int64?, isNewEntry: Bool) throws(StorageError) {
@@ -135,7 +160,7 @@ private struct LedgerBatch {
             if let entry { try removeOwner(change.source, of: entry) }
             return
         }
-        guard let entry else { throw .failed(reason: "an owner names the key \(change.key), which has no entry") }
+        guard let entry else { return try apply(change) }
         if !isNewEntry {
             bind(value, source: change.source, entry: entry, to: updateOwner)
             try updateOwner.run()
@@ -165,19 +190,25 @@ private struct LedgerBatch {
         try pointers.remove(PointerIndex.Pointer(digest: source, kind: .source, scope: flow, entry: entry))
     }
 
-    /// Removes an entry with the owners of every flow.
-    private func remove(_ entry: Int64, key: Digest128) throws(StorageError) {
+    private func owners(of entry: Int64) throws(StorageError) -> [PointerIndex.Pointer] {
         let list = try database.statement("SELECT source, flow FROM owner WHERE entry = ?1")
         list.bind(1, entry)
-        let owners = try list.rows { row throws(StorageError) in
+        return try list.rows { row throws(StorageError) in
             PointerIndex.Pointer(digest: try row.digest(0), kind: .source, scope: row.integer(1), entry: entry)
         }
-        for owner in owners { try pointers.remove(owner) }
-        try pointers.remove(PointerIndex.Pointer(digest: key, kind: .key, scope: target, entry: entry))
-        for query in ["DELETE FROM owner WHERE entry = ?1", "DELETE FROM entry WHERE id = ?1"] {
-            let remove = try database.statement(query)
-            remove.bind(1, entry)
-            try remove.run()
-        }
     }
+
+    /// Removes an entry that has no owners any more.
+    private func remove(_ entry: Int64, key: Digest128) throws(StorageError) {
+        try pointers.remove(PointerIndex.Pointer(digest: key, kind: .key, scope: target, entry: entry))
+        let remove = try database.statement("DELETE FROM entry WHERE id = ?1")
+        remove.bind(1, entry)
+        try remove.run()
+    }
+}
+
+extension EntryChange.Value {
+    /// Not at the target, and wanted there.
+    fileprivate static let gone = EntryChange.Value(
+        remoteID: "", digest: Digest128(high: 0, low: 0), state: .absent)
 }

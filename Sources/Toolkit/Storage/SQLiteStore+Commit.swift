@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Base
+public import Base
 import Synchronization
 
 extension SQLiteStore {
@@ -15,12 +15,29 @@ extension SQLiteStore {
         if finished[ticket] == nil {
             let group = arrivals.withLock { $0.takeAll() }
             let results = write(group.map(\.commit))
-            for (member, result) in zip(group, results) { finished[member.ticket] = result }
+            for (member, result) in zip(group, results) {
+                finished[member.ticket] = result
+                if case .success = result { tell(of: member.commit) }
+            }
         }
         guard let result = finished.removeValue(forKey: ticket) else {
             throw .failed(reason: "a commit was lost before it was written")  // No path leads here.
         }
         try result.get()
+    }
+
+    public func watch(target: Int64, for flow: Int64, _ heed: (@Sendable ([Digest128]) -> Void)?) {
+        watchers[target, default: [:]][flow] = heed
+    }
+
+    /// Before anybody's commit returns: a flow that learns of its own commit has heard of those before it.
+    private func tell(of commit: FlowCommit) {
+        guard let watchers = watchers[commit.target], watchers.contains(where: { $0.key != commit.flow }) else {
+            return
+        }
+        let keys = commit.entries.map(\.key) + commit.owners.map(\.key)
+        guard !keys.isEmpty else { return }
+        for (flow, heed) in watchers where flow != commit.flow { heed(keys) }
     }
 
     /// All in one transaction; if that fails, each by itself, so that no flow pays for another's fault.

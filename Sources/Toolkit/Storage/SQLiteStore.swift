@@ -35,6 +35,8 @@ public actor SQLiteStore: StateStore {
     private var connection: Connection?
 
     let arrivals = Mutex(CommitQueue())
+    /// By target, then by flow.
+    var watchers: [Int64: [Int64: @Sendable ([Digest128]) -> Void]] = [:]
     var finished: [UInt64: Result<Void, StorageError>] = [:]
 
     private let thread = DedicatedThread(name: "state")

@@ -33,6 +33,12 @@ public protocol StateStore: Sendable {
     /// Everything a flow has finished since the last commit, in one transaction.
     func commit(_ commit: FlowCommit) async throws(StorageError)
 
+    /// Tells a flow of every key of its target that another flow commits: once the commit is durable, and before it
+    /// returns to its flow. One call a commit, in their order; it must not block.
+    ///
+    /// - Parameter heed: replaces the flow's former one; `nil` ends it.
+    func watch(target: Int64, for flow: Int64, _ heed: (@Sendable ([Digest128]) -> Void)?) async
+
     // Durable multi-step work
     func dueJobs(runner: String, at now: Instant, limit: Int) async throws(StorageError) -> [Job]
     func job(runner: String, id: String) async throws(StorageError) -> Job?

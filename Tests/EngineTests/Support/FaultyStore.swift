@@ -58,6 +58,9 @@ final class FaultyStore: StateStore {
     func checkpoints(flow: Int64) async throws(StorageError) -> [String: [UInt8]] {
         try await inner.checkpoints(flow: flow)
     }
+    func watch(target: Int64, for flow: Int64, _ heed: (@Sendable ([Digest128]) -> Void)?) async {
+        await inner.watch(target: target, for: flow, heed)
+    }
     func lookUp(_ query: LedgerQuery) async throws(StorageError) -> [LedgerEntry] { try await inner.lookUp(query) }
     func staleOwners(
         flow: Int64, target: Int64, below generation: Int64, after entryID: Int64, limit: Int
