@@ -53,7 +53,7 @@ final class Stand {
             python, ["Benchmarks/baseline_indicators.py", falcon, "8"],
             environment: platform.merging([
                 "PYTHONWARNINGS": "ignore", "HOME": folder, "CONNECTOR_NAME": "baseline", "CONNECTOR_SCOPE": "all",
-                "CONNECTOR_TYPE": "STREAM", "CONNECTOR_LOG_LEVEL": "error",
+                "CONNECTOR_TYPE": "STREAM", "CONNECTOR_LOG_LEVEL": "info",
                 "CONNECTOR_LIVE_STREAM_START_TIMESTAMP": "0",
             ]) { $1 }, errors: .file("\(folder)/baseline.log"))
         guard let line = await process.nextLine(), let rate = Double(line), rate > 0 else {

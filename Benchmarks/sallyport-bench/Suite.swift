@@ -146,7 +146,8 @@ struct Suite {
         let ours = try await backfill(count: options.count, latency: latency, replays: false)
         let own = Double(ours["indicators_per_second"]?.int ?? 0)
         return [
-            "baseline": "pycti reads the live stream, falconpy searches and creates each, as the Python original",
+            "baseline":
+                "pycti reads the live stream, falconpy searches and creates each, logged as in the original's sample",
             "baseline_indicators_per_second": .double(rate), "indicators_per_second": .double(own),
             "ratio": .double(own / rate),
         ]
