@@ -17,7 +17,7 @@ import Testing
         record.submissionID = 9001
         record.submittedAt = Instant(milliseconds: 2)
         record.runningSince = Instant(milliseconds: 3)
-        record.submissionHasErrors = true
+        record.isCleanInDoubt = true
         record.findings = .init(
             sampleID: 7, verdict: .malicious, link: "https://v/7", classifications: ["c"], threatNames: ["t"],
             indicators: [TriageIndicator(kind: .ipv6, value: "2001:db8::1")], hashes: ["b"], otherHosts: ["x"])

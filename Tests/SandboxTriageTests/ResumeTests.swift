@@ -106,6 +106,35 @@ import VMRay
         #expect(triage.next() == .submit(reanalyze: true))
     }
 
+    // covers: triage:verdict_of_the_analysis
+    @Test func `does not close what an old analysis called clean and the new one does not`() throws {
+        func verdict(_ submission: JSONObject, _ analysis: JSONObject = [:]) throws -> Verdict? {
+            var policy = TriagePolicy()
+            policy.resubmittedVerdicts = [.clean]
+            var triage = SampleTriage(record(), policy: policy)
+            triage.found([try sample("clean")], date: nil, at: noon)
+            triage.downloaded(at: noon)
+            var made = submission
+            made["submission_id"] = 7
+            made["submission_finished"] = true
+            let seen = try #require(VMRaySubmission(.object(made)))
+            triage.submitted(.accepted(seen), at: noon)
+            triage.polled(seen, at: noon)
+            var ran = analysis
+            ran["analysis_id"] = 1
+            let analysed = try #require(VMRayAnalysis(.object(ran)))
+            triage.read([try sample("clean")], analyses: [analysed], iocs: nil)
+            return triage.record.findings?.verdict
+        }
+        #expect(try verdict([:]) == .clean)
+        #expect(try verdict(["submission_verdict": "clean", "submission_sample_sha256": .string(Self.hash)]) == .clean)
+        #expect(try verdict(["submission_verdict": "not_available"]) == Verdict.none)
+        #expect(try verdict(["submission_verdict": "suspicious"]) == Verdict.none)
+        #expect(try verdict(["submission_sample_sha256": .string(String(repeating: "b", count: 64))]) == Verdict.none)
+        #expect(try verdict([:], ["analysis_verdict": "malicious"]) == Verdict.none)
+        #expect(try verdict([:], ["analysis_verdict": "clean"]) == .clean)
+    }
+
     // covers: triage:reopened_attempts
     @Test func `a later alert begins with a count of its own`() {
         var record = record {

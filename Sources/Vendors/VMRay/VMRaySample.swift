@@ -35,6 +35,8 @@ public struct VMRaySample: Sendable, Hashable {
 public struct VMRaySubmission: Sendable, Hashable {
     public var id: VMRayID
     public var sampleID: VMRayID?
+    /// Of the file, lower case; `nil` when it is not told.
+    public var sampleHash: String?
     /// Times without a zone are UTC.
     public var created: Instant?
     /// Absent counts as running.
@@ -48,6 +50,7 @@ public struct VMRaySubmission: Sendable, Hashable {
         guard let id = json["submission_id"]?.vmrayID else { return nil }
         self.id = id
         sampleID = json["submission_sample_id"]?.vmrayID
+        sampleHash = json["submission_sample_sha256"]?.string?.lowercased()
         created = json["submission_created"]?.string.flatMap { Instant(parsing: $0) }
         isFinished = json["submission_finished"]?.bool ?? false
         hasErrors = json["submission_has_errors"]?.bool

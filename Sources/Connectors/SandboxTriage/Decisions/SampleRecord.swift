@@ -103,8 +103,8 @@ struct SampleRecord: Sendable, Hashable {
     var submittedAt: Instant?
     /// When a job of it was first seen in work.
     var runningSince: Instant?
-    /// Of the submission, once it is finished.
-    var submissionHasErrors = false
+    /// The submission, once it is finished, does not allow to call the file clean, whatever its look-up says.
+    var isCleanInDoubt = false
     var findings: Findings?
     var effects: [EffectKey: EffectState] = [:]
 

@@ -247,7 +247,7 @@ struct SampleTriage {
             step = record.runningSince == nil && submission != nil ? .jobs : pause(at: now)
             return
         }
-        record.submissionHasErrors = submission.hasErrors == true
+        record.isCleanInDoubt = VerdictRule.isCleanInDoubt(submission, asked: record.sha256)
         step = .result
     }
 
@@ -295,7 +295,7 @@ struct SampleTriage {
         guard let sample = VerdictRule.sample(samples, asked: record.sha256) else {
             return fail(.noSampleAfterAnalysis)
         }
-        let hasFailures = record.submissionHasErrors || analyses.contains(where: \.hasFailed)
+        let hasFailures = record.isCleanInDoubt || analyses.contains { VerdictRule.isCleanInDoubt($0) }
         let fresh = VerdictRule.verdict(of: sample, asked: record.sha256, hasFailures: hasFailures)
         // A verdict that is stored stands: effects may have gone out by it.
         let verdict = record.stage == .verdict ? record.findings?.verdict ?? fresh : fresh

@@ -9,7 +9,7 @@ enum VerdictRule {
     /// Malicious and suspicious count as they stand. Clean counts only when the text is exactly `clean`, the answer is about
     /// that very file, and no analysis of it has failed. Everything else is no verdict. Source: VMRay, 3.1.
     ///
-    /// - Parameter hasFailures: the submission has errors, or an analysis of it ended in one.
+    /// - Parameter hasFailures: the submission, or an analysis of it, puts clean in doubt.
     static func verdict(of sample: VMRaySample, asked sha256: String, hasFailures: Bool) -> Verdict {
         guard sample.sha256 == sha256 else { return .none }
         return switch sample.verdict {
@@ -18,6 +18,18 @@ enum VerdictRule {
         case "clean" where !hasFailures: .clean
         default: .none
         }
+    }
+
+    /// A look-up tells what VMRay thinks of a file by all its analyses, old ones too. A submission that has errors, that found
+    /// something else, or that is about another file, does not bear it out.
+    static func isCleanInDoubt(_ submission: VMRaySubmission, asked sha256: String) -> Bool {
+        submission.hasErrors == true || submission.sampleHash.map { $0 != sha256 } ?? false
+            || submission.verdict.map { $0 != Verdict.clean.rawValue } ?? false
+    }
+
+    static func isCleanInDoubt(_ analysis: VMRayAnalysis) -> Bool {
+        let verdict = analysis.verdict.flatMap { Verdict(rawValue: $0) }
+        return analysis.hasFailed || verdict == .malicious || verdict == .suspicious
     }
 
     /// The entry about the file that was asked for, else the first.

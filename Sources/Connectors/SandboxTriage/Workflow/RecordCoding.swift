@@ -20,7 +20,7 @@ extension SampleRecord {
         submissionID = json["submission"]?.int
         submittedAt = json["submitted_at"]?.int.map { Instant(milliseconds: $0) }
         runningSince = json["running_since"]?.int.map { Instant(milliseconds: $0) }
-        submissionHasErrors = json["submission_has_errors"]?.bool ?? false
+        isCleanInDoubt = json["clean_in_doubt"]?.bool ?? false
         findings = json["findings"].flatMap { Findings($0) }
         for (key, value) in json["effects"]?.object ?? [:] { effects[EffectKey(key)] = EffectState(value) }
     }
@@ -35,7 +35,7 @@ extension SampleRecord {
         json["submission"] = submissionID.map { .int($0) }
         json["submitted_at"] = submittedAt.map { .int($0.milliseconds) }
         json["running_since"] = runningSince.map { .int($0.milliseconds) }
-        if submissionHasErrors { json["submission_has_errors"] = true }
+        if isCleanInDoubt { json["clean_in_doubt"] = true }
         json["findings"] = findings?.json
         let states = effects.map { (key: $0.key.text, value: $0.value.json) }.sorted { $0.key < $1.key }
         json["effects"] = .object(JSONObject(states))
