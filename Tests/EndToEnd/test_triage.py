@@ -9,7 +9,7 @@ import pytest
 
 from support.program import Sallyport, eventually
 from support.simulators import FalconSimulator, VMRaySimulator
-from support.triage import HOSTS, USER, Triage, sha256
+from support.triage import HOSTS, USER, Triage, composite, sha256
 
 EICAR = r"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 
@@ -159,6 +159,36 @@ def test_containment_stops_at_its_ceiling_until_somebody_approves(triage: Triage
     assert "containment ceiling" in explained and "never_contain: dc-*" in explained and "contain:" in explained
     assert "Containment requested by VMRay verdict" in triage.command("explain", HOSTS[3], **settings).out
     assert len(triage.acts("PatchEntitiesAlertsV3")) == 1
+
+
+# covers: triage:asked_amid_run
+def test_an_approval_and_a_retry_reach_samples_amid_a_run(triage: Triage) -> None:
+    triage.alert(1, "hanging", HOSTS[9])
+    triage.sample("hanging")
+    triage.verdict("hanging", None, hangs=True)
+    triage.alert(2, "large", HOSTS[8])
+    triage.sample("large" * 300)
+    triage.falcon.post("samples", [{"content": "large" * 300, "sha256": sha256("large")}])
+    for number in range(2):
+        triage.alert(number + 3, "alpha", HOSTS[number])
+        triage.host(HOSTS[number])
+    triage.known("alpha", "malicious")
+    settings = {
+        "VMRAY_CONTAIN_HOST": "true", "VMRAY_CONTAIN_MAX": "1", "VMRAY_RUNTIME_MODE": "DOCKER", "VMRAY_TIME_SPAN": "3600",
+        "VMRAY_MAX_SAMPLE_SIZE": "1000"}
+    program = triage.start(**settings)
+    def has_begun() -> bool:
+        return "containment ceiling" in program.err and "outcome=too_large" in program.err and "outcome=malicious" in program.err
+    program.wait_until(has_begun, "one host is contained, one is held back")
+    assert triage.contained() == HOSTS[:1]
+    assert triage.command("approve", **settings).status == 0
+    program.wait_until(lambda: triage.contained() == HOSTS[:2], "the other is contained")
+    triage.falcon.post("samples", [{"content": "large"}])
+    triage.verdict("large", "suspicious")
+    assert triage.command("dlq", "retry", "all", **settings).status == 0
+    program.wait_until(lambda: triage.comments(composite(2, HOSTS[8])), "the sample is tried again")
+    assert "A run has ended" not in program.err
+    assert program.stop() == 0
 
 
 # covers: triage:contain_groups

@@ -50,7 +50,7 @@ READS = [
     ("vmray", "GET", "/rest/sample/sha256/*", 0), ("falcon", "GET", "/samples/entities/samples/v3", 0),
     ("vmray", "GET", "/rest/submission/*", 0), ("vmray", "GET", "/rest/sample/sha256/*", 1),
     ("vmray", "GET", "/rest/analysis/submission/*", 0), ("vmray", "GET", "/rest/sample/*/iocs/*", 0),
-    ("falcon", "GET", "/iocs/combined/indicator/v1", 0), ("falcon", "GET", "/iocs/queries/indicators/devices/v1", 0),
+    ("falcon", "POST", "/alerts/entities/alerts/v2", 0), ("falcon", "GET", "/iocs/combined/indicator/v1", 0), ("falcon", "GET", "/iocs/queries/indicators/devices/v1", 0),
 ]
 WRITES = [
     ("vmray", "POST", "/rest/sample/submit", 0), ("falcon", "PATCH", "/alerts/entities/alerts/v3", 0),

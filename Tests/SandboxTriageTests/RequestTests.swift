@@ -17,8 +17,8 @@ import Testing
     private func desk(_ store: SQLiteStore, _ time: TestTime, flow: String = "vmray") async throws -> (
         RequestDesk, RequestBook
     ) {
-        let book = RequestBook(store: store, flow: try await store.number(of: flow, in: .flow))
-        return (RequestDesk(book, time: time), book)
+        let samples = try await SampleBook(store, flow: flow, target: "falcon", fencingToken: 0, time: time)
+        return (RequestDesk(samples, time: time), RequestBook(store: store, flow: samples.flow))
     }
 
     // covers: triage:request

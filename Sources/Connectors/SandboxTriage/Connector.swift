@@ -65,7 +65,7 @@ public struct SandboxTriageConnector: Connector {
 
     /// Runs, and takes up what people ask for meanwhile.
     private func serve(_ parts: TriageParts, until stop: StopSignal) async throws {
-        let desk = RequestDesk(RequestBook(store: parts.book.store, flow: parts.book.flow), time: context.time)
+        let desk = RequestDesk(parts.book, time: context.time)
         var parts = parts
         parts.requests = desk
         try await withThrowingTaskGroup(of: Void.self) { [parts] group in
@@ -118,9 +118,8 @@ public struct SandboxTriageConnector: Connector {
     private func rest(_ parts: TriageParts, until stop: StopSignal) async throws {
         let end = context.time.uptime + context.settings[TriageSettings.timeSpan]
         while !stop.isRaised, context.time.uptime < end {
-            if try await parts.book.isAskedFor(FlowValues.approval) { return }
-            if await parts.requests?.isAskedForAny == true { return }
-            await stop.wait(atMost: min(.seconds(2), end - context.time.uptime), on: context.time)
+            if await parts.requests?.isAsked == true { return }
+            await stop.wait(atMost: min(.seconds(1), end - context.time.uptime), on: context.time)
         }
     }
 

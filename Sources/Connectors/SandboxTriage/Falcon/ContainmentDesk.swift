@@ -69,21 +69,27 @@ actor ContainmentDesk {
         } while written != text
     }
 
-    /// Takes up an approval: the samples that were held back are opened again, then the count begins anew.
+    /// Takes up an approval: the count begins anew, and the samples that were held back are opened again.
     ///
-    /// - Returns: how many; `nil` when nobody has approved.
-    func takeApproval() async throws(StorageError) -> Int? {
-        guard try await book.value(FlowValues.approval) != nil else { return nil }
-        let opened = held.sorted()
+    /// - Parameter busy: samples that are worked on; they are opened by a later call, also one after a restart.
+    /// - Returns: the samples that were opened.
+    func takeApproval(except busy: Set<String> = []) async throws(StorageError) -> [String] {
+        if try await book.value(FlowValues.approval) != nil {
+            rule.approve()
+            try await book.setValues([Self.stored: text, FlowValues.approval: nil])
+        }
+        // Only an approval closes the breaker: what is held back then is free.
+        guard !rule.isTripped else { return [] }
+        let opened = held.subtracting(busy).sorted()
         for sha256 in opened {
             guard var record = try await book.record(sha256) else { continue }
             record.approve()
             try await book.write(record, [HistoryNote("approved", "containment was approved")], isOver: true)
         }
-        rule.approve()
+        guard !opened.isEmpty else { return [] }
         held.subtract(opened)
-        try await book.setValues([Self.stored: text, FlowValues.approval: nil])
-        return opened.count
+        try await keep()
+        return opened
     }
 
     private var text: String {

@@ -13,15 +13,19 @@ actor RequestDesk {
     /// An answer that nobody has fetched by then goes.
     private static let keptFor: Duration = .seconds(3600)
 
+    private let samples: SampleBook
     private let book: RequestBook
     private let time: any TimeSource
     private var waiting: [String] = []
     private var active: [String: TriageRequest] = [:]
     /// Those that a process before this one had taken are taken again.
     private var isFirstLook = true
+    /// Somebody has approved, or wants dead letters tried again.
+    private var isCalled = false
 
-    init(_ book: RequestBook, time: any TimeSource) {
-        self.book = book
+    init(_ samples: SampleBook, time: any TimeSource) {
+        self.samples = samples
+        book = RequestBook(store: samples.store, flow: samples.flow)
         self.time = time
     }
 
@@ -51,6 +55,7 @@ actor RequestDesk {
         }
         isFirstLook = false
         if !active.isEmpty { try await book.beat(at: time.now) }
+        isCalled = try await samples.isAskedFor(FlowValues.approval)
     }
 
     /// Tells those who still wait that nothing more happens now.
@@ -63,15 +68,15 @@ actor RequestDesk {
 
     // MARK: For a run
 
-    var isAskedForAny: Bool { !waiting.isEmpty }
+    /// Whether a person wants anything of the service.
+    var isAsked: Bool { isCalled || !waiting.isEmpty }
 
-    /// Returns when there is one to take, or when the task is cancelled.
-    func wait() async {
-        while waiting.isEmpty, !Task.isCancelled { try? await time.sleep(for: .milliseconds(500)) }
-    }
+    /// Returns when ``isAsked``, or when the task is cancelled.
+    func wait() async { while !isAsked, !Task.isCancelled { try? await time.sleep(for: .milliseconds(500)) } }
 
-    /// Those that have come since; the run then owns them.
+    /// The samples that were asked for since; the run then owns them.
     func take() -> [String] {
+        isCalled = false
         defer { waiting = [] }
         return waiting
     }

@@ -148,16 +148,17 @@ struct SampleBook: Sendable {
 
     /// Opens the records of dead letters that a person wants tried again; the letters go.
     ///
-    /// - Returns: how many.
-    func takeRetries() async throws(StorageError) -> Int {
-        let letters = try await marked(limit: 1000)
+    /// - Parameter busy: samples that are worked on; their letters stay marked.
+    /// - Returns: the samples.
+    func takeRetries(except busy: Set<String> = []) async throws(StorageError) -> [String] {
+        let letters = try await marked(limit: 1000).filter { !busy.contains($0.position) }
         for letter in letters {
             guard var record = try await record(letter.position) else { continue }
             record.retry()
             try await write(record, [HistoryNote("retried", "a person asked for it")], isOver: false)
         }
-        _ = try await store.removeDeadLetters(ids: letters.map(\.id))
-        return letters.count
+        if !letters.isEmpty { _ = try await store.removeDeadLetters(ids: letters.map(\.id)) }
+        return letters.map(\.position)
     }
 
     private func marked(limit: Int) async throws(StorageError) -> [DeadLetter] {

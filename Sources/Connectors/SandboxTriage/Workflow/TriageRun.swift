@@ -18,9 +18,7 @@ struct TriageRun {
     /// - Parameter end: see ``RunState/end``.
     /// - Throws: ``StorageError``; `CancellationError`.
     func go(end: Duration?, until stop: StopSignal) async throws -> RunSummary {
-        if let count = try await parts.containment.takeApproval() { parts.events.approved(count) }
-        let retried = try await parts.book.takeRetries()
-        if retried > 0 { parts.events.retried(retried) }
+        _ = try await takeCalls(except: [])
         var summary = RunSummary()
         for source in sources where !stop.isRaised {
             do { try await read(source) } catch let error as FalconError {
@@ -35,6 +33,17 @@ struct TriageRun {
         summary.vetoed = run.vetoed.load(ordering: .relaxed)
         parts.events.containment(isStopped: await parts.containment.isTripped)
         return summary
+    }
+
+    /// What people have approved, and want tried again.
+    ///
+    /// - Returns: the samples that are open again by it.
+    private func takeCalls(except busy: Set<String>) async throws -> [String] {
+        let approved = try await parts.containment.takeApproval(except: busy)
+        if !approved.isEmpty { parts.events.approved(approved.count) }
+        let retried = try await parts.book.takeRetries(except: busy)
+        if !retried.isEmpty { parts.events.retried(retried.count) }
+        return approved + retried
     }
 
     private func read(_ source: DataSource) async throws {
@@ -93,10 +102,15 @@ struct TriageRun {
                 switch try await group.next() {
                 case .asked:
                     asked += await parts.requests?.take() ?? []
+                    try await start(takeCalls(except: underWay), run, &underWay, &group)
                     if let requests = parts.requests { group.addTask { await Self.wait(for: requests) } }
                 case .ended(let sha256, let outcome):
                     underWay.remove(sha256)
                     handled.insert(sha256)
+                    // It may have been held back while others were approved.
+                    if parts.requests != nil, !run.stop.isRaised {
+                        try await start(parts.containment.takeApproval(except: underWay), run, &underWay, &group)
+                    }
                     if let outcome {
                         summary.outcomes[outcome, default: 0] += 1
                     } else {
@@ -105,6 +119,20 @@ struct TriageRun {
                 case nil: break
                 }
             }
+        }
+    }
+
+    /// Works on samples that were opened amid the run.
+    private func start(
+        _ opened: [String], _ run: RunState, _ underWay: inout Set<String>,
+        _ group: inout ThrowingTaskGroup<Event, any Error>
+    ) async throws {
+        for sha256 in opened where underWay.insert(sha256).inserted {
+            guard let record = try await parts.book.record(sha256) else {
+                underWay.remove(sha256)
+                continue
+            }
+            group.addTask { [parts] in try await Self.bring(record, parts, run) }
         }
     }
 
