@@ -416,3 +416,6 @@ def test_check_names_the_scope_that_is_missing(relay: Relay, tenant: Tenant, sal
     tenant.scopes("streaming:read")
     done = sallyport.run("check", "sekoia-event-stream", env={**relay.env, "ACTIVATE_VERTICLES_COLLECTION": "yes"})
     assert done.status == 4 and "Threatgraph: Read" in done.out and "Alerts: Read" in done.out, done.out
+    assert "Detections: Read" not in done.out
+    forced = {**relay.env, "ACTIVATE_VERTICLES_COLLECTION": "yes", "EVENT_STREAM_LEGACY_API": "force"}
+    assert "Detections: Read" in sallyport.run("check", "sekoia-event-stream", env=forced).out

@@ -257,6 +257,59 @@ import Testing
         }
     }
 
+    // covers: vertex:gone
+    @Test(arguments: [404, 410]) func `a vertex that is gone keeps none of the others of its call`(_ status: Int)
+        async throws
+    {
+        let (there, gone) = ("dns:\(Self.host):x", "dns:\(Self.host):y")
+        // Of two that are asked for together the call is refused; alone each shows what it is.
+        let asked = Mutex(0)
+        let (reader, transport) = try reader { path, query in
+            switch path {
+            case "/alerts/entities/alerts/v2": return Self.list([Self.alert])
+            case "/threatgraph/queries/edge-types/v1": return Self.list(["dns"])
+            case "/threatgraph/combined/edges/v1": return Self.list([Self.edge(there), Self.edge(gone)])
+            case "/threatgraph/entities/domains/v1":
+                let isFirst = asked.withLock { asked in
+                    asked += 1
+                    return asked == 1
+                }
+                return isFirst || query["ids"] == gone ? .status(status, "{}") : Self.list([["id": .string(there)]])
+            default: return nil
+            }
+        }
+        guard case .found(let lines) = await reader.vertices(of: try alertWalk(), attempt: 0) else {
+            Issue.record("not found")
+            return
+        }
+        #expect(lines.count == 1)
+        #expect(paths(transport).count { $0.hasSuffix("/domains/v1") } == 3)
+    }
+
+    // covers: vertex:gone
+    @Test func `an error beside vertices that says one is gone keeps none of the others`() async throws {
+        let there = "dns:\(Self.host):x"
+        let (reader, _) = try reader { path, _ in
+            switch path {
+            case "/alerts/entities/alerts/v2": return Self.list([Self.alert])
+            case "/threatgraph/queries/edge-types/v1": return Self.list(["dns"])
+            case "/threatgraph/combined/edges/v1": return Self.list([Self.edge(there)])
+            case "/threatgraph/entities/domains/v1":
+                let body: JSONValue = [
+                    "meta": ["query_time": 0.1, "trace_id": "t"], "resources": [["id": .string(there)]],
+                    "errors": [["code": 410, "message": "gone"]],
+                ]
+                return .status(200, body.text)
+            default: return nil
+            }
+        }
+        guard case .found(let lines) = await reader.vertices(of: try alertWalk(), attempt: 0) else {
+            Issue.record("not found")
+            return
+        }
+        #expect(lines.count == 1)
+    }
+
     // covers: vertex:stranger
     @Test func `a vertex that nobody asked for is passed over`() async throws {
         let (reader, _) = try reader { path, _ in

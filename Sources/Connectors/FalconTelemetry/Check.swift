@@ -53,6 +53,11 @@ extension FalconTelemetryConnector {
         await probe(.alertsRead, "the graph's entry points") {
             _ = try await falcon.queryAlerts(FQL.exact(.id, "sallyport-check"), limit: 1)
         }
+        if context.settings[FalconTelemetrySettings.legacyAPI] == .force {
+            await probe(.detectsRead, "the graph's entry points by the decommissioned API") {
+                _ = try await falcon.detectionSummaries(["ldt:sallyport-check:0"]) { _ in true }
+            }
+        }
     }
 
     private func checkIntake(_ session: SymphonySession, _ report: @Sendable (CheckLine) -> Void) async {

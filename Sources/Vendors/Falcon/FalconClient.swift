@@ -83,11 +83,13 @@ public struct FalconClient: Sendable {
     }
 
     /// The same for reads, where an error beside a success would otherwise pass for “nothing found”.
+    ///
+    /// - Parameter codes: of errors that only say that an entity is not there.
     func list<Row: Sendable>(
-        _ call: FalconCall, row: @Sendable (JSONElement) -> Row?
+        _ call: FalconCall, missing codes: Set<Int> = [], row: @Sendable (JSONElement) -> Row?
     ) async throws(FalconError) -> FalconEnvelope<Row> {
         let envelope = try await send(call, row: row)
-        guard let first = envelope.errors.first else { return envelope }
+        guard let first = envelope.errors.first(where: { !codes.contains($0.code) }) else { return envelope }
         throw refusal(status: first.code, envelope.errors, envelope.traceID, of: call, headers: [:])
     }
 

@@ -215,15 +215,27 @@ final class GraphReader: Sendable {
         var vertices: [Vertex] = []
         for (segment, ids) in order.sorted(by: { $0.key < $1.key }) {
             for begin in stride(from: 0, to: ids.count, by: FalconClient.maxVertices) {
-                try await turn()
                 let part = Array(ids[begin..<min(begin + FalconClient.maxVertices, ids.count)])
-                for value in try await falcon.vertices(part, type: segment) {
+                for value in try await whole(part, segment) {
                     guard let id = value["id"]?.string, let edge = bySegment[segment]?[id] else { continue }
                     vertices.append(Vertex(edgeType: type, sourceVertexID: edge.sourceVertexID, value: value))
                 }
             }
         }
         return vertices
+    }
+
+    /// Vertices by id. One that is gone may refuse the whole call: it is halved down to the others.
+    private func whole(_ ids: [String], _ segment: String) async throws(FalconError) -> [JSONValue] {
+        do throws(FalconError) {
+            try await turn()
+            return try await falcon.vertices(ids, type: segment)
+        } catch {
+            guard error.isGone else { throw error }
+            guard ids.count > 1 else { return [] }
+            let middle = ids.count / 2
+            return try await whole(Array(ids[..<middle]), segment) + whole(Array(ids[middle...]), segment)
+        }
     }
 
     // MARK: Small things

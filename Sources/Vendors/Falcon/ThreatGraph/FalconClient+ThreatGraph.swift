@@ -46,7 +46,7 @@ extension FalconClient {
         return (envelope.rows, next)
     }
 
-    /// Whole vertices.
+    /// Whole vertices; those that are gone are missing, or, where one is asked for alone, 404 or 410.
     ///
     /// `GET /threatgraph/entities/{type}/v1?ids=…&scope=device`, at most ``maxVertices``
     ///
@@ -56,7 +56,7 @@ extension FalconClient {
         let call = FalconCall(
             .get, "/threatgraph/entities/\(type)/v1", query: Self.idsQuery(ids) + [(name: "scope", value: "device")],
             operation: "falcon.vertex_get", scope: .threatGraphRead)
-        return try await list(call) { $0.value }.rows
+        return try await list(call, missing: [404, 410]) { $0.value }.rows
     }
 
     /// Detections as the decommissioned API has them; 404, 405 and 410 where it is gone.
