@@ -184,6 +184,11 @@ private struct Folder: ~Copyable {
             Issue.record("no folder")
             return
         }
+        let elsewhere = SymphonyParameters(environment: ["SYMPHONY_DATA_PATH": "/data"], folder: folder.path)
+        guard case .folder("/data/m/1") = DataPath(elsewhere).place else {
+            Issue.record("an action's files lie where the connectors' do")
+            return
+        }
         try folder.write("file_backend", "s3")
         guard case .bucket(let bucket) = DataPath(parameters).place else {
             Issue.record("no bucket")

@@ -28,7 +28,10 @@ public struct DataPath: Sendable {
     public init(folder: String) { place = .folder(folder) }
 
     /// `file_backend` = `S3` with the bucket's parameters, else the local folder with its `sub_folder`.
-    public init(_ parameters: SymphonyParameters, folder: String = Self.defaultFolder) {
+    ///
+    /// - Parameter folder: nil takes the one of the variable `SYMPHONY_DATA_PATH`, else ``defaultFolder``.
+    public init(_ parameters: SymphonyParameters, folder: String? = nil) {
+        let folder = folder ?? parameters.text("symphony_data_path") ?? Self.defaultFolder
         let sub = parameters.text("sub_folder")
         guard parameters.text("file_backend")?.uppercased() == "S3", let bucket = parameters.text("aws_bucket_name")
         else {
