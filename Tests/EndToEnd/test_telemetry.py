@@ -388,9 +388,14 @@ def test_the_platform_starts_it_like_the_original(relay: Relay, tenant: Tenant, 
     program.wait_until(lambda: intake.counts()["events"] == 100, "all have arrived")
     with urllib.request.urlopen(f"http://127.0.0.1:{relay.port}/health", timeout=10) as answer:
         assert json.load(answer)["seconds_without_events_threshold"] == 86400
-    with urllib.request.urlopen(f"http://127.0.0.1:{relay.metrics}/metrics", timeout=10) as answer:
-        text = answer.read().decode()
-    assert 'symphony_module_common_forwarded_events_total{intake_key="16c2254d"} 100' in text and KEY not in text
+
+    def metrics() -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{relay.metrics}/metrics", timeout=10) as answer:
+            return str(answer.read().decode())
+    # The intake has them before its answer is read.
+    program.wait_until(
+        lambda: 'symphony_module_common_forwarded_events_total{intake_key="16c2254d"} 100' in metrics(), "all are counted")
+    assert KEY not in metrics()
     assert program.stop() == 0
     server.shutdown()
     logs = [line for path, body in server.seen if path == "/api/logs" for line in body["logs"]]
