@@ -122,6 +122,44 @@ import VMRay
         #expect(Set(told.elements).count == 9 && told.elements.count == 9)
     }
 
+    // covers: triage:request_once
+    @Test(.timeLimit(.minutes(5))) func `a sample in the queue that somebody asks for is worked on once`() async throws
+    {
+        let rig = try await Rig(known: "suspicious")
+        let told = Recorder<String>()
+        let asked = Recorder<String>()
+        await rig.answerFalcon { call in
+            guard call.method == "PATCH" else { return nil }
+            for id in (call.body?["composite_ids"]?.array ?? []).compactMap(\.string) { told.append(id) }
+            return nil
+        }
+        let clock = TestTime()
+        let desk = RequestDesk(rig.book, time: clock)
+        // The first is held until the second, which is next in the queue, was asked for and is done.
+        await rig.holdVMRay { hash in
+            guard hash == Self.hash(0), asked.elements.isEmpty else { return }
+            asked.append(hash)
+            await told.wait(for: 1)
+        }
+        let stop = StopSignal()
+        async let watch: Void = desk.watch(until: stop)
+        await clock.waitForSleepers(1)
+        async let summary = rig.run(
+            [Self.hash(0): Self.alerts(0..<1), Self.hash(1): Self.alerts(1..<2)], underWay: 1, requests: desk)
+        await asked.wait(for: 1)
+        let requests = RequestBook(store: rig.book.store, flow: rig.book.flow)
+        try await requests.set(TriageRequest(at: clock.now), of: Self.hash(1))
+        while told.elements.isEmpty {
+            clock.advance(by: .seconds(2))
+            await Task.yield()
+        }
+        #expect(try await summary.outcomes == [.suspicious: 2])
+        #expect(told.elements.sorted() == ["c:ind:h0:0", "c:ind:h1:1"])
+        #expect(try await requests.all()[Self.hash(1)]?.outcome == .suspicious)
+        stop.raise()
+        try await watch
+    }
+
     // covers: triage:never_reopens
     @Test func `what an analyst has closed during the analysis stays closed`() async throws {
         let rig = try await Rig(known: "malicious")
@@ -257,7 +295,8 @@ private final class Rig: Sendable {
     func holdVMRay(_ hold: @escaping @Sendable (String) async -> Void) async { script.withLock { $0.hold = hold } }
 
     func run(
-        _ alerts: [String: [AlertFact]], neverContain: [String] = [], ceiling: Int = 100
+        _ alerts: [String: [AlertFact]], neverContain: [String] = [], ceiling: Int = 100, underWay: Int = 1000,
+        requests: RequestDesk? = nil
     ) async throws -> RunSummary {
         _ = try await book.add(alerts: alerts, files: [:])
         let falcon = try FalconClient(
@@ -277,7 +316,7 @@ private final class Rig: Sendable {
             containment: try await ContainmentDesk(
                 falcon, book, neverContain: neverContain, ceiling: ceiling, time: time),
             guards: .standard, events: TriageEvents(log: .silent, metrics: Metrics(), flow: "triage"),
-            limits: StepLimits(transfers: transfers), time: time)
+            limits: StepLimits(transfers: transfers, underWay: underWay), time: time, requests: requests)
         let run = TriageRun(parts: parts, sources: [], timeSpan: .seconds(60))
         return try await run.go(end: nil, until: StopSignal())
     }

@@ -12,7 +12,10 @@ struct StepLimits: Sendable {
     /// Telling Falcon.
     let report = Slots(8)
     /// Samples under way at all, waiting ones included.
-    static let underWay = 1000
+    let underWay: Int
 
-    init(transfers: Int) { transfer = Slots(transfers) }
+    init(transfers: Int, underWay: Int = 1000) {
+        transfer = Slots(transfers)
+        self.underWay = underWay
+    }
 }

@@ -78,7 +78,7 @@ struct TriageRun {
                     asked.removeAll { $0 == sha256 }
                     group.addTask { try await bringRequested(sha256, run) }
                 }
-                while !run.stop.isRaised, underWay.count < StepLimits.underWay, !(queue.isEmpty && isDrained) {
+                while !run.stop.isRaised, underWay.count < parts.limits.underWay, !(queue.isEmpty && isDrained) {
                     if queue.isEmpty {
                         let found = try await parts.book.open(before: begin, limit: underWay.count + 500)
                         queue = Self.byTurns(
@@ -87,7 +87,8 @@ struct TriageRun {
                         continue
                     }
                     let record = queue.removeFirst()
-                    underWay.insert(record.sha256)
+                    // Somebody may have asked for it since the queue was read.
+                    guard !handled.contains(record.sha256), underWay.insert(record.sha256).inserted else { continue }
                     group.addTask { [parts] in try await Self.bring(record, parts, run) }
                 }
                 parts.events.working(on: underWay.count)
@@ -109,14 +110,14 @@ struct TriageRun {
                     handled.insert(sha256)
                     // It may have been held back while others were approved.
                     if parts.requests != nil, !run.stop.isRaised {
-                        try await start(parts.containment.takeApproval(except: underWay), run, &underWay, &group)
+                        try await start(takeCalls(except: underWay), run, &underWay, &group)
                     }
                     if let outcome {
                         summary.outcomes[outcome, default: 0] += 1
                     } else {
                         summary.unfinished += 1
                     }
-                case nil: break
+                case nil: return
                 }
             }
         }
