@@ -27,6 +27,19 @@ private func numbers(_ batch: RelayBatch) -> [Int] {
     String(decoding: batch.bytes, as: UTF8.self).split(separator: ",").compactMap { Int($0) }
 }
 
+@Suite("Buffers for bodies") struct SpareBuffersTests {
+    // covers: relay:spares
+    @Test func `are used again, as many as may be and none that a long record has made large`() {
+        let spares = SpareBuffers(limit: 2, largest: 4096)
+        #expect(spares.take(room: 1) == nil)
+        for _ in 0..<3 { spares.give([UInt8](repeating: 1, count: 1000)) }
+        spares.give([UInt8](repeating: 2, count: 100_000))
+        #expect(spares.take(room: 500)?.count == 1000)
+        // One that is too small is let go of.
+        #expect(spares.take(room: 50_000) == nil && spares.take(room: 1) == nil)
+    }
+}
+
 @Suite("Relay core") struct RelayCoreTests {
     private static let identity = RelayCore.Identity(flow: 1, target: 2, fencingToken: 3)
     private func moment(_ seconds: Double) -> Moment {

@@ -92,7 +92,8 @@ public struct FalconTelemetryConnector: Connector {
             resume: { root in max(checkpoints[root] ?? 0, imported[root] ?? 0) },
             known: Set(checkpoints.keys), board: board, events: events, time: context.time)
         let walker = settings[FalconTelemetrySettings.vertices] ? walker(falcon, flow, destination, events) : nil
-        let spares = SpareBuffers(limit: limits.inFlight + 2)
+        let spares = SpareBuffers(
+            limit: limits.inFlight + 2, largest: settings[FalconTelemetrySettings.batchBytes].bytes + 256 << 10)
         let relay = Relay(
             .init(
                 sink: destination.sink, store: context.store, time: context.time, log: log, status: status,

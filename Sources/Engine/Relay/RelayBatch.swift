@@ -72,10 +72,16 @@ public protocol RelaySink: Sendable {
 /// as much as filling it.
 public final class SpareBuffers: Sendable {
     private let limit: Int
+    private let largest: Int
     private let buffers = Mutex<[[UInt8]]>([])
 
-    /// - Parameter limit: how many are kept.
-    public init(limit: Int) { self.limit = limit }
+    /// - Parameters:
+    ///   - limit: how many are kept.
+    ///   - largest: bytes of room beyond which one is not kept: what a single long record has made it is seldom needed.
+    public init(limit: Int, largest: Int) {
+        self.limit = limit
+        self.largest = largest
+    }
 
     /// One with room for at least so many bytes, and with some content or other.
     public func take(room: Int) -> [UInt8]? {
@@ -87,7 +93,7 @@ public final class SpareBuffers: Sendable {
 
     /// Nobody else may write to it any more.
     public func give(_ buffer: [UInt8]) {
-        guard !buffer.isEmpty else { return }
+        guard !buffer.isEmpty, buffer.capacity <= largest else { return }
         buffers.withLock { if $0.count < limit { $0.append(buffer) } }
     }
 }

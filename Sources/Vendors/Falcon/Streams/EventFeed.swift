@@ -9,7 +9,8 @@ public struct EventFeed: Sendable, Hashable {
     public let url: String
     /// Good for opening the stream; not the API's bearer token.
     public let token: Secret
-    /// Where its session is prolonged, with `appId` and `action_name` in the query.
+    /// Where its session is prolonged, with `appId` and `action_name` in the query; empty where the listing named none: then
+    /// the session lapses and is opened anew.
     public let refreshURL: String
     /// The session ends so long after it was opened or prolonged; 1800 s as a rule.
     public let refreshInterval: Duration
@@ -21,15 +22,14 @@ public struct EventFeed: Sendable, Hashable {
         self.refreshInterval = refreshInterval
     }
 
-    /// `nil` when the listing left something out.
+    /// `nil` when the listing left out what reading needs.
     init?(_ element: JSONElement) {
         guard let url = element["dataFeedURL"]?.string, !url.isEmpty,
-            let token = element["sessionToken"]?["token"]?.string, !token.isEmpty,
-            let refreshURL = element["refreshActiveSessionURL"]?.string
+            let token = element["sessionToken"]?["token"]?.string, !token.isEmpty
         else { return nil }
         self.url = url
         self.token = Secret(token)
-        self.refreshURL = refreshURL
+        refreshURL = element["refreshActiveSessionURL"]?.string ?? ""
         refreshInterval = .seconds(max(1, min(element["refreshActiveSessionInterval"]?.int ?? 1800, 86_400)))
     }
 
