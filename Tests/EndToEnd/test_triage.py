@@ -161,6 +161,26 @@ def test_containment_stops_at_its_ceiling_until_somebody_approves(triage: Triage
     assert len(triage.acts("PatchEntitiesAlertsV3")) == 1
 
 
+# covers: triage:release_guard
+def test_releases_obey_the_ceiling_and_the_protected_hosts(triage: Triage) -> None:
+    triage.known("clean", "clean")
+    files = [triage.quarantine("clean", HOSTS[number]) for number in range(4)]
+    for number in range(3):
+        triage.host(HOSTS[number], hostname="DC-1" if number == 0 else f"pc-{number}")
+    settings = {"VMRAY_RELEASE_ON_CLEAN": "true", "VMRAY_CONTAIN_MAX": "1", "VMRAY_NEVER_CONTAIN": "dc-*"}
+    def released() -> list[str]:
+        return [file for act in triage.acts("UpdateQuarantinedDetectsByIds") for file in act["body"]["ids"]]
+    program = triage.run(**settings)
+    assert program.process.returncode == 0, program.err
+    # One is a domain controller's, one of a host that nobody knows, one beyond the ceiling.
+    assert released() == files[1:2]
+    assert triage.run(**settings).process.returncode == 0 and released() == files[1:2]
+    assert triage.command("approve", **settings).status == 0
+    assert triage.run(**settings).process.returncode == 0 and released() == files[1:3]
+    explained = triage.command("explain", sha256("clean"), **settings).out
+    assert "release ceiling" in explained and "never_contain: dc-*" in explained
+
+
 # covers: triage:asked_amid_run
 def test_an_approval_and_a_retry_reach_samples_amid_a_run(triage: Triage) -> None:
     triage.alert(1, "hanging", HOSTS[9])

@@ -153,6 +153,7 @@ struct World {
             for reason in Set(vetoes.values) {
                 deferred.append(Deed("vetoed", ids: Set(vetoes.keys), fields: [reason]))
             }
+        case .permitRelease(let files): triage.permitted(files: files, vetoes: [:])
         case .check(let effect): triage.checked(effect, applied: Set(effect.keys.filter { isApplied(effect, $0) }))
         case .apply(let effect):
             triage.willApply(effect)

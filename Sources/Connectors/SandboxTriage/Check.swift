@@ -41,6 +41,11 @@ extension SandboxTriageConnector {
                 needs.append(.init(.hostGroupsRead, for: "never_contain"))
             }
         }
+        if policy.releasesOnClean, !settings[TriageSettings.neverContain].isEmpty {
+            for scope in [FalconScope.hostsRead, .hostGroupsRead] where !needs.contains(where: { $0.scope == scope }) {
+                needs.append(.init(scope, for: "release_on_clean, never_contain"))
+            }
+        }
         if policy.caseLevels != nil || policy.opensCaseOnError {
             let scopes: [FalconScope] =
                 policy.caseAPI == .cases ? [.casesRead, .casesWrite] : [.messageCenterRead, .messageCenterWrite]

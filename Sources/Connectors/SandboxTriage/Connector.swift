@@ -126,7 +126,8 @@ public struct SandboxTriageConnector: Connector {
     private func status(_ summary: RunSummary, _ quotaRuns: Int, isStopped: Bool) -> ComponentStatus {
         if isStopped {
             return .notReady(
-                "The ceiling of containments was reached. Look at the alerts, then run `sallyport approve`.")
+                "The ceiling of containments or releases was reached. Look at the alerts, then run `sallyport approve`."
+            )
         }
         if let source = summary.failedSources.first { return .notReady("The source \(source.rawValue) can't be read.") }
         if quotaRuns > 1 { return .notReady("VMRay's quota is spent.") }

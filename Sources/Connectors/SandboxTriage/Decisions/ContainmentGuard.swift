@@ -2,10 +2,12 @@
 
 import Base
 
-/// Who may not be cut off from the network, and how many an hour. One value for all samples of the connector.
+/// Who may not be cut off from the network, and how many an hour; or which files may not be given back to their hosts. One value
+/// of each for all samples of the connector.
 struct ContainmentGuard: Sendable {
     /// What is known of a host that is to be contained.
     struct Host: Sendable, Hashable {
+        /// Agent id; of a file that is to be released, the file's.
         let id: String
         let name: String
         /// Ids and names of its groups.
@@ -21,11 +23,18 @@ struct ContainmentGuard: Sendable {
     private(set) var isTripped = false
 
     static let ceilingReason = "containment ceiling"
+    static let releaseReason = "release ceiling"
+    /// One of both.
+    let reason: String
 
     /// - Parameters:
     ///   - contained: when hosts were, as far as it is remembered from before.
     ///   - isTripped: it was when the process ended.
-    init(neverContain: [String], ceiling: Int, contained: [Instant] = [], isTripped: Bool = false) {
+    init(
+        neverContain: [String], ceiling: Int, reason: String = Self.ceilingReason, contained: [Instant] = [],
+        isTripped: Bool = false
+    ) {
+        self.reason = reason
         self.neverContain = neverContain.map { $0.lowercased() }
         self.ceiling = ceiling
         self.contained = contained
@@ -43,7 +52,7 @@ struct ContainmentGuard: Sendable {
                 vetoes[host.id] = "never_contain: \(rule)"
             } else if isTripped || contained.count >= ceiling {
                 isTripped = true
-                vetoes[host.id] = Self.ceilingReason
+                vetoes[host.id] = reason
             } else {
                 contained.append(now)
             }

@@ -29,6 +29,8 @@ struct SampleTriage {
         case check(Effect)
         /// Which hosts a guard forbids.
         case permit(hosts: [String])
+        /// Which files a guard keeps in quarantine.
+        case permitRelease(files: [QuarantineFact])
         case apply(Effect)
         case findHosts(hashes: [String])
         case end(SampleOutcome)
@@ -364,6 +366,10 @@ extension SampleTriage {
             let asked = hosts.filter { !permitted.contains($0) }
             if !asked.isEmpty { return .permit(hosts: asked) }
         }
+        if case .quarantineUpdate(let ids, "release", _) = open {
+            let asked = record.files.filter { ids.contains($0.id) && !permitted.contains($0.id) }
+            if !asked.isEmpty { return .permitRelease(files: asked) }
+        }
         return .apply(open)
     }
 
@@ -388,6 +394,12 @@ extension SampleTriage {
 
     /// How alerts stand now: what an analyst has closed meanwhile is not opened again.
     mutating func saw(statuses: [String: String]) { record.see(statuses) }
+
+    /// - Parameter vetoes: the reason by file, for those that may not be released.
+    mutating func permitted(files: [QuarantineFact], vetoes: [String: String]) {
+        permitted.formUnion(files.map(\.id))
+        for (file, reason) in vetoes { record.effects[EffectKey("quarantine:\(file)")] = .vetoed(reason) }
+    }
 
     /// A guard forbids an indicator.
     mutating func vetoed(_ indicator: TriageIndicator, reason: String) {

@@ -6,8 +6,8 @@ import Falcon
 import JSON
 import Storage
 
-/// Decides which hosts may be contained, for all samples of a connector. What it has allowed is durable before a host is
-/// contained, so that no restart forgets the ceiling.
+/// Decides which hosts may be contained, and which files released, for all samples of a connector. What it has allowed is
+/// durable before it is done, so that no restart forgets the ceiling.
 actor ContainmentDesk {
     private static let stored = "containment"
 
@@ -16,7 +16,8 @@ actor ContainmentDesk {
     private let time: any TimeSource
     private let asksForHosts: Bool
     private var rule: ContainmentGuard
-    /// Samples with hosts that the ceiling has held back.
+    private var releases: ContainmentGuard
+    /// Samples with hosts or files that the ceiling has held back.
     private var held: Set<String>
 
     init(
@@ -28,35 +29,60 @@ actor ContainmentDesk {
         asksForHosts = !neverContain.isEmpty
         let state = try await book.value(Self.stored).flatMap { try? JSONValue(parsing: $0) }
         held = Set((state?["held"]?.array ?? []).compactMap(\.string))
-        rule = ContainmentGuard(
-            neverContain: neverContain, ceiling: ceiling,
-            contained: (state?["contained"]?.array ?? []).compactMap(\.int).map { Instant(milliseconds: $0) },
-            isTripped: state?["tripped"]?.bool ?? false)
+        let guardrail = { (reason: String, counted: String, tripped: String) in
+            ContainmentGuard(
+                neverContain: neverContain, ceiling: ceiling, reason: reason,
+                contained: (state?[counted]?.array ?? []).compactMap(\.int).map { Instant(milliseconds: $0) },
+                isTripped: state?[tripped]?.bool ?? false)
+        }
+        rule = guardrail(ContainmentGuard.ceilingReason, "contained", "tripped")
+        releases = guardrail(ContainmentGuard.releaseReason, "released", "release_tripped")
     }
 
     /// The ceiling was reached, and nobody has approved yet.
-    var isTripped: Bool { rule.isTripped }
+    var isTripped: Bool { rule.isTripped || releases.isTripped }
 
     /// The reason for each host that may not be contained.
     ///
     /// - Throws: ``FalconError`` when hosts can't be told from those that are never contained; ``StorageError``.
     func vetoes(_ hosts: [String], for sha256: String) async throws -> [String: String] {
-        let (known, unnamed) = asksForHosts ? try await describe(hosts) : ([:], [])
-        var vetoes: [String: String] = [:]
-        var judged: [ContainmentGuard.Host] = []
-        for id in hosts {
-            if asksForHosts, known[id] == nil {
-                vetoes[id] = "never_contain: Falcon does not know the host"
-            } else if unnamed.contains(id) {
-                vetoes[id] = "never_contain: Falcon does not name a group of the host"
-            } else {
-                judged.append(known[id] ?? ContainmentGuard.Host(id: id, name: "", groups: []))
-            }
-        }
+        let described = asksForHosts ? try await describe(hosts) : ([:], [])
+        var (vetoes, judged) = sort(hosts.map { (id: $0, host: $0) }, described)
         vetoes.merge(rule.vetoes(judged, at: time.now)) { first, _ in first }
-        if vetoes.values.contains(ContainmentGuard.ceilingReason) { held.insert(sha256) }
+        if vetoes.values.contains(rule.reason) { held.insert(sha256) }
         try await keep()
         return vetoes
+    }
+
+    /// The reason for each file, by its id, that may not be released: nothing is given back to a host that is never contained.
+    func vetoes(_ files: [QuarantineFact], for sha256: String) async throws -> [String: String] {
+        let hosts = Set(files.map(\.host)).filter { !$0.isEmpty }.sorted()
+        let described = asksForHosts ? try await describe(hosts) : ([:], [])
+        var (vetoes, judged) = sort(files.map { (id: $0.id, host: $0.host) }, described)
+        vetoes.merge(releases.vetoes(judged, at: time.now)) { first, _ in first }
+        if vetoes.values.contains(releases.reason) { held.insert(sha256) }
+        try await keep()
+        return vetoes
+    }
+
+    /// Vetoes for hosts that nobody can judge, and the others with what is known of them.
+    private func sort(
+        _ wanted: [(id: String, host: String)],
+        _ described: (known: [String: ContainmentGuard.Host], unnamed: Set<String>)
+    ) -> (vetoes: [String: String], judged: [ContainmentGuard.Host]) {
+        var vetoes: [String: String] = [:]
+        var judged: [ContainmentGuard.Host] = []
+        for (id, host) in wanted {
+            let known = described.known[host]
+            if asksForHosts, known == nil {
+                vetoes[id] = "never_contain: Falcon does not know the host"
+            } else if described.unnamed.contains(host) {
+                vetoes[id] = "never_contain: Falcon does not name a group of the host"
+            } else {
+                judged.append(.init(id: id, name: known?.name ?? "", groups: known?.groups ?? []))
+            }
+        }
+        return (vetoes, judged)
     }
 
     /// Returns when the store holds what stands here. Writes of two samples may arrive in either order, so each looks
@@ -76,10 +102,11 @@ actor ContainmentDesk {
     func takeApproval(except busy: Set<String> = []) async throws(StorageError) -> [String] {
         if try await book.value(FlowValues.approval) != nil {
             rule.approve()
+            releases.approve()
             try await book.setValues([Self.stored: text, FlowValues.approval: nil])
         }
         // Only an approval closes the breaker: what is held back then is free.
-        guard !rule.isTripped else { return [] }
+        guard !isTripped else { return [] }
         let opened = held.subtracting(busy).sorted()
         for sha256 in opened {
             guard var record = try await book.record(sha256) else { continue }
@@ -95,7 +122,8 @@ actor ContainmentDesk {
     private var text: String {
         let state: JSONValue = [
             "contained": .array(rule.contained.map { .int($0.milliseconds) }), "tripped": .bool(rule.isTripped),
-            "held": .array(held.sorted().map { .string($0) }),
+            "released": .array(releases.contained.map { .int($0.milliseconds) }),
+            "release_tripped": .bool(releases.isTripped), "held": .array(held.sorted().map { .string($0) }),
         ]
         return state.text
     }

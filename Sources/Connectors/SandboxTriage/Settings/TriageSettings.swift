@@ -130,11 +130,11 @@ enum TriageSettings {
     static let containLevels = levels("contain_host_levels", "With `contain_host`: for which verdicts.")
     static let containMax = Setting<Int>(
         "vmray.contain_max", default: 25,
-        "Hosts contained within an hour. The first beyond it stops containment until `sallyport approve`."
+        "Hosts contained within an hour, and files released. The first beyond it stops that until `sallyport approve`."
     ).within(0...10_000)
     static let neverContain = Setting<[String]>(
         "vmray.never_contain", default: [],
-        "Hosts that are never contained: host names (`*` stands for any characters), names or ids of host groups."
+        "Hosts that are never contained, and to which nothing is released: host names (`*` stands for any characters), names or ids of host groups."
     ).example("dc-*,Critical servers")
     static let createsCase = Setting<Bool>("crowdstrike.create_case", default: false, "Open a case for each sample.")
         .variable("VMRAY_CREATE_CASE")

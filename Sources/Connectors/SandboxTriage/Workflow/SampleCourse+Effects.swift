@@ -20,6 +20,7 @@ extension SampleCourse {
         case .findExisting(let indicators): try await findExisting(indicators)
         case .check(let effect): try await check(effect)
         case .permit(let hosts): try await permit(hosts)
+        case .permitRelease(let files): try await permit(files)
         case .findHosts(let hashes): try await findHosts(hashes)
         case .apply(let effect): try await apply(effect)
         default: return
@@ -67,6 +68,18 @@ extension SampleCourse {
             for (host, reason) in vetoes.sorted(by: { $0.key < $1.key }) { noteVeto("contain", host, reason) }
         } catch let error as FalconError {
             try await giveUp(.contain(hosts, note: ""), error)
+        }
+    }
+
+    private mutating func permit(_ files: [QuarantineFact]) async throws {
+        do {
+            let vetoes = try await parts.containment.vetoes(files, for: sha256)
+            triage.permitted(files: files, vetoes: vetoes)
+            for (file, reason) in vetoes.sorted(by: { $0.key < $1.key }) {
+                noteVeto("quarantine_update", file, reason)
+            }
+        } catch let error as FalconError {
+            try await giveUp(.quarantineUpdate(ids: files.map(\.id), action: "release", comment: ""), error)
         }
     }
 

@@ -164,7 +164,7 @@ struct SampleCourse {
             await run.stop.wait(atMost: pause, on: parts.time)
             try Task.checkCancellation()
             if !run.stop.isRaised { triage.waited() }
-        case .findExisting, .check, .permit, .apply, .findHosts:
+        case .findExisting, .check, .permit, .permitRelease, .apply, .findHosts:
             try await within(parts.limits.report) { try await $0.report(action) }
             guard let pause else { return }
             self.pause = nil

@@ -49,6 +49,7 @@ extension SampleCourse {
         case .readResult: try await progress("verdict", "Verdict and IOCs are read.")
         case .check(let effect): try await progress("check", effect.summary)
         case .permit(let hosts): try await progress("guard", "\(hosts.count) hosts")
+        case .permitRelease(let files): try await progress("guard", "\(files.count) files")
         case .apply(let effect): try await progress("report", effect.summary)
         case .findHosts: try await progress("hosts", "Which other hosts ran it?")
         case .listJobs, .wait, .findExisting, .end: break
