@@ -50,9 +50,10 @@ public enum PythonDate {
             let digits = bytes[bytes.index(after: point)...].prefix { (0x30...0x39).contains($0) }.prefix(6)
             micros = String(decoding: digits, as: UTF8.self) + String(repeating: "0", count: 6 - digits.count)
         }
-        let seconds = instant.secondsDescription.utf8.dropLast()
-        let fraction = micros.utf8.allSatisfy { $0 == UInt8(ascii: "0") } ? "" : "." + micros
-        return String(decoding: seconds, as: UTF8.self) + fraction + "+00:00"
+        var date = instant.secondsDescription
+        date.unicodeScalars.removeLast()
+        if micros.utf8.contains(where: { $0 != UInt8(ascii: "0") }) { date += "." + micros }
+        return date + "+00:00"
     }
 
     public static func isoformat(_ instant: Instant) -> String { isoformat(instant.description) ?? instant.description }
