@@ -47,48 +47,44 @@ public enum Base64 {
 
     /// The standard or the URL-safe alphabet, with or without padding; `nil` for anything else.
     public static func decode(_ text: some StringProtocol) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.utf8.count / 4 * 3 + 3)
-        var group: UInt32 = 0
-        var count = 0
-        var padding = 0
-        for byte in text.utf8 {
-            if byte == UInt8(ascii: "=") {
-                padding += 1
-                continue
-            }
-            guard padding == 0, let digit = value(of: byte) else { return nil }
-            group = group << 6 | UInt32(digit)
-            count += 1
-            if count % 4 == 0 {
-                bytes.append(UInt8(truncatingIfNeeded: group >> 16))
-                bytes.append(UInt8(truncatingIfNeeded: group >> 8))
-                bytes.append(UInt8(truncatingIfNeeded: group))
-                group = 0
-            }
-        }
-        guard padding <= 2, padding == 0 || (count + padding) % 4 == 0 else { return nil }
-        switch count % 4 {
-        case 0: return bytes
-        case 2:
-            bytes.append(UInt8(truncatingIfNeeded: group >> 4))
-            return bytes
-        case 3:
-            bytes.append(UInt8(truncatingIfNeeded: group >> 10))
-            bytes.append(UInt8(truncatingIfNeeded: group >> 2))
-            return bytes
-        default: return nil
-        }
+        let decoded = text.utf8.withContiguousStorageIfAvailable { decode($0) }
+        return decoded ?? Array(text.utf8).withUnsafeBufferPointer { decode($0) }
     }
 
-    private static func value(of byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"): byte - UInt8(ascii: "A")
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): byte - UInt8(ascii: "a") + 26
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0") + 52
-        case UInt8(ascii: "+"), UInt8(ascii: "-"): 62
-        case UInt8(ascii: "/"), UInt8(ascii: "_"): 63
-        default: nil
+    private static func decode(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+        var count = text.count
+        while count > 0, text[count - 1] == UInt8(ascii: "=") { count -= 1 }
+        let padding = text.count - count
+        guard padding <= 2, padding == 0 || text.count % 4 == 0, count % 4 != 1 else { return nil }
+        var isValid = true
+        let bytes = [UInt8](unsafeUninitializedCapacity: count / 4 * 3 + 3) { output, used in
+            values.withUnsafeBufferPointer { values in
+                var from = 0
+                while from < count {
+                    // Digits that are not there count as zeros.
+                    var group: UInt32 = 0
+                    for place in 0..<4 {
+                        let value = from + place < count ? values[Int(text[from + place])] : 0
+                        isValid = isValid && value < 64
+                        group = group << 6 | UInt32(value & 63)
+                    }
+                    output[used] = UInt8(truncatingIfNeeded: group >> 16)
+                    output[used + 1] = UInt8(truncatingIfNeeded: group >> 8)
+                    output[used + 2] = UInt8(truncatingIfNeeded: group)
+                    from += 4
+                    used += 3
+                }
+            }
+            used = count * 3 / 4
         }
+        return isValid ? bytes : nil
     }
+
+    /// By character; 255 for those of neither alphabet.
+    private static let values: [UInt8] = {
+        var values = [UInt8](repeating: .max, count: 256)
+        for (value, character) in alphabet.enumerated() { values[Int(character)] = UInt8(value) }
+        (values[Int(UInt8(ascii: "-"))], values[Int(UInt8(ascii: "_"))]) = (62, 63)
+        return values
+    }()
 }
