@@ -77,8 +77,11 @@ public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryL
 
 extension String {
     /// Byte for byte: Swift's `==` holds "é" in its two Unicode spellings equal, JSON does not (RFC 8259, 8.3).
-    func isSame(as other: String) -> Bool {
-        guard utf8.count == other.utf8.count else { return false }
+    @inline(__always)
+    func isSame(as other: String) -> Bool { utf8.count == other.utf8.count && hasBytes(of: other) }
+
+    /// - Parameter other: one of the same length.
+    private func hasBytes(of other: String) -> Bool {
         let isSame = utf8.withContiguousStorageIfAvailable { own in
             other.utf8.withContiguousStorageIfAvailable { its -> Bool in
                 guard let left = own.baseAddress, let right = its.baseAddress else { return true }
