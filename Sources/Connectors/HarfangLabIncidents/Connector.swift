@@ -199,8 +199,8 @@ public struct HarfangLabIncidentsConnector: Connector {
         limits.recordBatch = 100
         // Bundles are held in several forms while they are made: their size decides how much memory an import needs.
         limits.recordBytes = 128 << 10
-        // Two pages at most come twice after a crash; they merge by their ids.
-        limits.recordsInFlight = 2
+        // While one is being confirmed, others are made. So many at most come twice after a crash; they merge by their ids.
+        limits.recordsInFlight = 4
         limits.windowItems = 500
         limits.checkpointDelay = .milliseconds(200)
         let core = FlowCore(
