@@ -14,6 +14,9 @@ struct UserInventory {
     let events: InventoryEvents
     let emit: ([InventoryEvent]) async throws -> Void
 
+    /// So many people may leave the console's list between two pages without one being passed over.
+    private static let overlap = 20
+
     /// - Returns: how many events were sent.
     func cycle() async throws -> Int {
         switch source {
@@ -75,12 +78,14 @@ struct UserInventory {
         let last = await checkpoints.value(Checkpoints.user)
         let since = await checkpoints.value(Checkpoints.since)
         var newest: (id: String, created: String)?
+        var seen: Set<String> = []
         var offset: Int64?
         var count = 0
         pages: while true {
             let page = try await falcon.queryUsers(sort: "created_at|desc", limit: 100, offset: offset)
-            let end = sendsUpdates ? nil : last.flatMap { page.ids.firstIndex(of: $0) }
-            let ids = Array(page.ids[..<(end ?? page.ids.endIndex)])
+            let listed = page.ids.filter { seen.insert($0).inserted }
+            let end = sendsUpdates ? nil : last.flatMap { listed.firstIndex(of: $0) }
+            let ids = Array(listed[..<(end ?? listed.endIndex)])
             for start in stride(from: 0, to: ids.count, by: FalconClient.maxUsers) {
                 let part = Array(ids[start..<min(start + FalconClient.maxUsers, ids.count)])
                 let users = try await falcon.users(part) { ConsoleUser($0) }.rows
@@ -99,7 +104,8 @@ struct UserInventory {
                 if fresh.count < users.count { break pages }
             }
             guard end == nil, let next = page.next.flatMap({ Int64($0) }) else { break }
-            offset = next
+            // Somebody who leaves the list meanwhile moves all behind forward, so pages overlap.
+            offset = max(0, next - Int64(min(Self.overlap, page.ids.count / 2)))
         }
         if let newest {
             try await checkpoints.set([
