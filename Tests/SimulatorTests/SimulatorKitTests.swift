@@ -70,6 +70,13 @@ private final class Echo: SimulatedVendor {
         return try await http.send(request, by: .never)
     }
 
+    /// Read with the patience of a test on a busy machine.
+    private func stream(_ server: SimulatorServer) async throws -> any HTTPStream {
+        var request = HTTPRequest(.get, server.baseURL + "/stream")
+        request.idleTimeout = nil
+        return try await http.open(request, by: .never)
+    }
+
     private func count(_ server: SimulatorServer) async throws -> Int64? {
         try JSONValue(parsing: try await send(server, "GET", "/things").body)["count"]?.int
     }
@@ -159,7 +166,7 @@ private final class Echo: SimulatedVendor {
     @Test func `cuts, ends and stalls streams after so many bytes`() async throws {
         let server = try server("cut=345,path=/stream", "end=345,path=/stream", "stall=345,path=/stream,lasting=30")
         func read() async throws -> (bytes: Int, isBroken: Bool) {
-            let stream = try await http.open(HTTPRequest(.get, server.baseURL + "/stream"), by: .never)
+            let stream = try await self.stream(server)
             var bytes = 0
             do {
                 while let piece = try await stream.next() { bytes += piece.count }
@@ -183,7 +190,7 @@ private final class Echo: SimulatedVendor {
 
     @Test func `sends a body slowly`() async throws {
         let server = try server("slow=1000,path=/stream")
-        let stream = try await http.open(HTTPRequest(.get, server.baseURL + "/stream"), by: .never)
+        let stream = try await self.stream(server)
         // The body is made in pieces of ten bytes; at a thousand bytes a second each rests for 10 ms.
         var bytes = 0
         while let piece = try await stream.next() {
