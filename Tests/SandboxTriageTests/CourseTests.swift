@@ -160,6 +160,29 @@ import VMRay
         try await watch
     }
 
+    // covers: triage:answer_lost
+    @Test func `what was done although its answer was lost is done once, and stands in the history`() async throws {
+        let rig = try await Rig(known: "suspicious")
+        let comment = "VMRay verdict for \(Self.hash(1)): suspicious. Report: https://v/1"
+        let sent = Recorder<String>()
+        await rig.answerFalcon { call in
+            if call.path == "/alerts/entities/alerts/v3" {
+                sent.append("PATCH")
+                return .failure(.connectionLost(url: "f", reason: "reset"))
+            }
+            guard call.path == "/alerts/entities/alerts/v2" else { return nil }
+            let comments: JSONValue = sent.elements.isEmpty ? [] : [["value": .string(comment)]]
+            let alert: JSONValue = ["composite_id": "c:ind:h0:0", "status": "new", "comments": comments]
+            let body: JSONValue = ["meta": [:], "resources": [alert], "errors": []]
+            return .status(200, body.text)
+        }
+        #expect(try await rig.run([Self.hash(1): Self.alerts(0..<1)]).isComplete)
+        #expect(sent.elements.count == 1)
+        var query = HistoryQuery()
+        query.keys = [SampleBook.digest("c:ind:h0:0")]
+        #expect(try await rig.book.store.history(query).map(\.outcome) == ["delivered"])
+    }
+
     // covers: triage:never_reopens
     @Test func `what an analyst has closed during the analysis stays closed`() async throws {
         let rig = try await Rig(known: "malicious")

@@ -4,7 +4,7 @@ import Base
 import Synchronization
 
 /// Stands still, and goes on only where somebody wants to sleep: so long waits take no time and can be told exactly. Its
-/// uptime begins at the machine's, since transfers compare their deadlines with that.
+/// uptime is an hour ahead of the machine's: transfers compare their deadlines with that, and none is to end by it.
 final class VirtualTime: TimeSource {
     private struct State {
         var passed: Duration = .zero
@@ -16,7 +16,7 @@ final class VirtualTime: TimeSource {
 
     init(start: Instant) {
         self.start = start
-        startUptime = SystemTime().uptime
+        startUptime = SystemTime().uptime + .seconds(3600)
     }
 
     var now: Instant { start.advanced(by: state.withLock { $0.passed }) }

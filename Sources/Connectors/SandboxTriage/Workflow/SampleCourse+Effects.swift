@@ -113,11 +113,7 @@ extension SampleCourse {
         }
         if let part = unsure {
             unsure = nil
-            do throws(FalconError) {
-                return triage.checked(part, applied: try await desk.applied(part))
-            } catch {
-                return try await giveUp(effect, error)
-            }
+            return try await check(part)
         }
         if case .alertUpdate(_, _, .some, _) = effect, !knowsStatuses { return try await readStatuses(before: effect) }
         let part = effect.first(min(largestPart, FalconDesk.limit(of: effect)))
