@@ -181,6 +181,9 @@ let package = Package(
         .target(
             name: "TestKit", dependencies: ["Base", "HTTPClient", "JSON", "Vectors"], path: "Tests/TestKit",
             swiftSettings: strict),
+        .target(
+            name: "FlowTestKit", dependencies: ["Base", "Engine", "Storage", "TestKit"], path: "Tests/FlowTestKit",
+            swiftSettings: strict),
         tests("BaseTests", ["Base"]),
         tests("HashingTests", ["Base", "Hashing"]),
         tests("NetAddressTests", ["Base", "NetAddress"]),
@@ -235,9 +238,8 @@ let package = Package(
         tests(
             "FalconIndicatorsTests",
             [
-                "Base", "ConnectorKit", "Engine", "Falcon", "FalconIndicators", "HTTPClient", "JSON", "OpenCTI", "STIX",
-                "Storage",
-                "Telemetry", "TestKit", "Vectors",
+                "Base", "ConnectorKit", "Engine", "Falcon", "FalconIndicators", "FlowTestKit", "HTTPClient", "JSON",
+                "OpenCTI", "STIX", "Storage", "Telemetry", "TestKit", "Vectors",
             ]),
         tests("ConnectorKitTests", ["Base", "ConnectorKit", "Engine", "Falcon", "HTTPClient", "TestKit"]),
         tests(
@@ -252,8 +254,8 @@ let package = Package(
         tests(
             "HarfangLabIntelTests",
             [
-                "Base", "ConnectorKit", "Engine", "HTTPClient", "HarfangLab", "HarfangLabIntel", "JSON", "OpenCTI",
-                "Rules", "Storage", "Telemetry", "TestKit", "Vectors",
+                "Base", "ConnectorKit", "Engine", "FlowTestKit", "HTTPClient", "HarfangLab", "HarfangLabIntel", "JSON",
+                "OpenCTI", "Rules", "Storage", "Telemetry", "TestKit", "Vectors",
             ]),
         tests(
             "HarfangLabTests",

@@ -17,15 +17,7 @@ enum Offline {
         _ flow: FlowConfiguration, _ configuration: Configuration,
         _ body: (any Connector) async throws -> Result
     ) async throws -> Result {
-        let store = try await SQLiteStore.open(path: ":memory:")
-        do {
-            let result = try await body(try connector(flow, configuration, store: store))
-            await store.close()
-            return result
-        } catch {
-            await store.close()
-            throw error
-        }
+        try await lend(try await SQLiteStore.open(path: ":memory:"), to: flow, configuration, body)
     }
 
     /// A connector over a scratch copy of the service's state, which may be in use: nothing that happens to the copy
@@ -42,7 +34,14 @@ enum Offline {
         let original = try await SQLiteStore.open(path: folder.file, mode: .reader)
         try await original.copy(to: path)
         await original.close()
-        let store = try await SQLiteStore.open(path: path)
+        return try await lend(try await SQLiteStore.open(path: path), to: flow, configuration, body)
+    }
+
+    /// Closes the store afterwards, whatever happens.
+    private static func lend<Result: Sendable>(
+        _ store: SQLiteStore, to flow: FlowConfiguration, _ configuration: Configuration,
+        _ body: (any Connector) async throws -> Result
+    ) async throws -> Result {
         do {
             let result = try await body(try connector(flow, configuration, store: store))
             await store.close()

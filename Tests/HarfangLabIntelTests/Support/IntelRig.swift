@@ -2,6 +2,7 @@
 
 import Base
 import ConnectorKit
+import FlowTestKit
 import HTTPClient
 import HarfangLab
 import JSON
@@ -17,16 +18,15 @@ import TestKit
 
 /// The connector's parts around a flow core: a real ledger, a console and a platform without a network.
 struct IntelRig {
-    struct Stuck: Error, CustomStringConvertible { let description: String }
-
     let console: FakeConsole
     let time: TestTime
     let model: RuleModel
     let sink: RuleSink
     let store: SQLiteStore
     private let gather: IntelGather
-    private(set) var core: FlowCore
-    private(set) var commits: [FlowCommit] = []
+    private var flow: DrivenFlow
+    var core: FlowCore { flow.core }
+    var commits: [FlowCommit] { flow.commits }
 
     static let sources: [RuleKind: String] = [
         .ioc: "3f6d2a10-6a0e-4d5b-9c1e-0a51c7b1d001", .sigma: "3f6d2a10-6a0e-4d5b-9c1e-0a51c7b1d002",
@@ -56,9 +56,7 @@ struct IntelRig {
             .init(
                 platform: client, checker: DirectChecks(), store: store, flow: 1, target: 1, time: time,
                 status: FlowStatus(), log: log))
-        core = FlowCore(
-            identity: .init(flow: 1, target: 1, partition: "live", fencingToken: 0), model: model, guards: .off,
-            recovery: recovery)
+        flow = DrivenFlow(model, sink, over: store, on: time, recovery: recovery)
         _ = try await store.number(of: "flow", in: .flow)
         _ = try await store.number(of: "target", in: .target)
     }
@@ -73,55 +71,23 @@ struct IntelRig {
         Array(data.utf8).withUnsafeBytes { gather.translate(kind, $0, into: &item, now: time.now) }
         var items = [item]
         try await gather.complete(&items, now: time.now)
-        core.read(items, at: Moment(time))
-        try await settle()
+        flow.core.read(items, at: Moment(time))
+        try await flow.settle()
         return items[0]
     }
 
     /// Every owner is known from here on.
-    mutating func finishRecovery() { core.recovery = .complete }
+    mutating func finishRecovery() { flow.core.recovery = .complete }
 
     /// Items that come from elsewhere than the stream.
     mutating func read(_ items: [Item]) async throws {
-        core.read(items, at: Moment(time))
-        try await settle()
+        flow.core.read(items, at: Moment(time))
+        try await flow.settle()
     }
 
     private func requireValue<Value>(_ value: Value?) throws -> Value {
-        guard let value else { throw Stuck(description: "a value is missing") }
+        guard let value else { throw DrivenFlow.Stuck("a value is missing") }
         return value
-    }
-
-    /// Carries out what the core asks for, in order, until nothing is left to do.
-    mutating func settle() async throws {
-        while true {
-            let actions = core.takeActions()
-            guard core.accounting.holds else { throw Stuck(description: "the sums do not hold: \(core.accounting)") }
-            if actions.isEmpty {
-                if core.isIdle || core.accounting.itemsOpen == 0 && core.nextTick() == nil { return }
-                guard let next = core.nextTick() else { throw Stuck(description: "nothing can happen any more") }
-                if next > time.uptime { time.advance(by: next - time.uptime) }
-                core.tick(at: Moment(time))
-                continue
-            }
-            for action in actions {
-                switch action {
-                case .lookUp(let id, let query):
-                    core.resolved(id, entries: try await store.lookUp(query), at: Moment(time))
-                case .ask(let key, let removal, let source):
-                    core.answered(
-                        key, await sink.holding(key, removal: removal, source: source), at: Moment(time))
-                case .send(let batch):
-                    core.delivered(batch.id, results: await sink.deliver(batch), at: Moment(time))
-                case .commit(let commit):
-                    try await store.commit(commit)
-                    commits.append(commit)
-                    core.committed(at: Moment(time))
-                case .append, .perform: throw Stuck(description: "this connector neither appends nor acts")
-                case .acknowledge, .tidy, .recoveryFinished, .ceilingReached: break
-                }
-            }
-        }
     }
 
     /// Everything that was told of the events: `code` or `code: reason`, as `explain` shows it.
