@@ -30,6 +30,8 @@ void sp_bound_malloc(int arenas, int large) {
     mallopt(M_TRIM_THRESHOLD, large);
 }
 
+void sp_trim_heap(void) { malloc_trim(0); }
+
 static int forget_object(struct dl_phdr_info *object, size_t size, void *page_size) {
     (void)size;
     // The kernel's own object is no file.

@@ -9,6 +9,8 @@ void sp_name_this_thread(const char *name);
 /// Keeps malloc to `arenas` arenas, and gives blocks of `large` bytes and more back to the kernel when they are freed;
 /// call before the first thread starts.
 void sp_bound_malloc(int arenas, int large);
+/// Gives pages of the heap that hold nothing any more back to the kernel, also those between pages that do.
+void sp_trim_heap(void);
 /// Lets go of the pages of program and libraries that nobody has written to, most of which only the start needed: what is
 /// used again comes back from the page cache by itself.
 void sp_forget_start(void);
